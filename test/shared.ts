@@ -7,7 +7,7 @@ let told = false;
 
 /** A file or folder of the shared material, or `undefined` (with one printed line) where there is none. */
 export function sharedPath(...parts: string[]): string | undefined {
-  const folder = resolve(process.env['MUSETALK_SHARED'] ?? join(root, '..', 'shared'));
+  const folder = resolve(process.env.MUSETALK_SHARED ?? join(root, '..', 'shared'));
   const path = join(folder, ...parts);
   if (existsSync(path)) return path;
   if (!told) console.log(`skipped: no shared test material at ${parts.join('/')} (set MUSETALK_SHARED)`);
@@ -49,7 +49,7 @@ export interface Golden {
  * the shared material is present. Cases whose files are not all there are left out of the subset.
  */
 export function golden(topic: string): Golden {
-  const full = process.env['MUSETALK_GOLDEN'] === 'full' ? sharedPath('golden', topic) : undefined;
+  const full = process.env.MUSETALK_GOLDEN === 'full' ? sharedPath('golden', topic) : undefined;
   const folder = full ?? fixturePath(topic);
   if (!existsSync(join(folder, 'manifest.json'))) return { folder, cases: [], manifest: {} };
   const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));

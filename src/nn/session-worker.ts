@@ -1,0 +1,85 @@
+/**
+ * The thread in which ONNX Runtime works. Its `run()` blocks, so no session may live on the main thread.
+ *
+ * Requests come as {@link EngineRequest}, one answer to each as {@link EngineResponse}, in order.
+ */
+import { parentPort } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import type { DType, Tensor } from '../core/tensor.ts';
+
+export interface SessionOptions {
+  /** Threads within an operator. Default: the number of cores. */
+  threads?: number;
+  /** ONNX Runtime's execution providers in order of preference. Default `['cpu']`. */
+  providers?: readonly string[];
+  /** Let idle threads spin while they wait: faster alone, harmful beside other work. Default true. */
+  spinning?: boolean;
+}
+
+export type EngineRequest =
+  | { id: number; kind: 'create'; model: Uint8Array | string; options: SessionOptions }
+  | { id: number; kind: 'run'; session: number; feeds: Record<string, Tensor> }
+  | { id: number; kind: 'release'; session: number };
+
+export type EngineResponse =
+  | { id: number; ok: true; session?: number; results?: Record<string, Tensor> }
+  | { id: number; ok: false; message: string };
+
+const sessions = new Map<number, ort.InferenceSession>();
+let next = 0;
+
+async function create(model: Uint8Array | string, options: SessionOptions): Promise<number> {
+  const { threads, providers = ['cpu'], spinning = true } = options;
+  const sessionOptions: ort.InferenceSession.SessionOptions = {
+    executionProviders: [...providers],
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: spinning ? '1' : '0' } } },
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  };
+  const session =
+    typeof model === 'string'
+      ? await ort.InferenceSession.create(model, sessionOptions)
+      : await ort.InferenceSession.create(model, sessionOptions);
+  sessions.set(next, session);
+  return next++;
+}
+
+async function run(session: number, feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+  const inputs: Record<string, ort.Tensor> = {};
+  for (const [name, { dtype, data, shape }] of Object.entries(feeds)) {
+    inputs[name] = new ort.Tensor(dtype as ort.Tensor.Type, data as ort.Tensor.DataType, shape);
+  }
+  const results = await sessions.get(session)!.run(inputs);
+  return Object.fromEntries(
+    Object.entries(results).map(([name, { type, dims, data }]) => [
+      name,
+      { dtype: type as DType, shape: dims, data } as Tensor,
+    ]),
+  );
+}
+
+async function answer(request: EngineRequest): Promise<EngineResponse> {
+  const { id } = request;
+  switch (request.kind) {
+    case 'create':
+      return { id, ok: true, session: await create(request.model, request.options) };
+    case 'run':
+      return { id, ok: true, results: await run(request.session, request.feeds) };
+    case 'release':
+      await sessions.get(request.session)?.release();
+      sessions.delete(request.session);
+      return { id, ok: true };
+  }
+}
+
+let last = Promise.resolve();
+
+parentPort?.on('message', (request: EngineRequest) => {
+  last = last.then(async () => {
+    const response = await answer(request).catch(
+      (error: unknown): EngineResponse => ({ id: request.id, ok: false, message: String(error) }),
+    );
+    parentPort!.postMessage(response);
+  });
+});
