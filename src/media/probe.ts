@@ -1,0 +1,348 @@
+import { resolve } from 'node:path';
+import { MuseTalkError } from '../core/errors.ts';
+import { inputFile, runTool, streamTool } from './ffmpeg.ts';
+import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
+import { rational, toNumber } from './rate.ts';
+import { type MediaKind, sniff } from './sniff.ts';
+import type { ColorTags, Rational } from './source.ts';
+
+export interface VideoStream {
+  /** Number of the stream in the file. */
+  readonly index: number;
+  readonly codec: string;
+  /** Pixels as shown, after rotation. */
+  readonly width: number;
+  readonly height: number;
+  /** Degrees that a player turns the stored picture clockwise: 0, 90, 180 or 270. */
+  readonly rotation: 0 | 90 | 180 | 270;
+  readonly pixelAspect: Rational;
+  /** Average frame rate as the file declares it; undefined where it declares none. */
+  readonly declaredRate: Rational | undefined;
+  /** Frames as the file declares them, often absent and sometimes wrong; `readTimestamps` counts. */
+  readonly declaredFrames: number | undefined;
+  readonly pixelFormat: string;
+  readonly bitDepth: number;
+  readonly alpha: boolean;
+  readonly color: ColorTags;
+}
+
+export interface SoundStream {
+  readonly index: number;
+  readonly codec: string;
+  /** Hertz. */
+  readonly rate: number;
+  readonly channels: number;
+  /** Seconds from the beginning of the file to the first sample. */
+  readonly start: number;
+  /** Seconds as declared; undefined where the file does not say. */
+  readonly duration: number | undefined;
+}
+
+/** What a file holds, by its headers; nothing was decoded. */
+export interface Probe {
+  readonly path: string;
+  readonly kind: MediaKind;
+  /** Seconds as declared; undefined where the file does not say. */
+  readonly duration: number | undefined;
+  /** The first stream of moving pictures that is no cover art. */
+  readonly video: VideoStream | undefined;
+  /** The first stream of sound. */
+  readonly sound: SoundStream | undefined;
+}
+
+export interface ProbeOptions {
+  readonly limits?: Partial<MediaLimits> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Seconds of wall clock for reading headers; a file that takes longer is hostile or on a dead disk. */
+const HEADER_TIMEOUT = 60;
+
+/**
+ * The streams of a video or sound file, read from its headers.
+ *
+ * @throws MuseTalkError `NOT_FOUND`, `WRONG_FILE` (no media file), `BAD_FILE` (damaged), `TOO_LARGE` (a limit).
+ */
+export async function probe(path: string, { limits: own, signal }: ProbeOptions = {}): Promise<Probe> {
+  const limits = { ...DEFAULT_LIMITS, ...own };
+  const kind = await sniff(path, limits);
+  const args = ['-show_streams', '-show_format', '-of', 'json', ...inputFile(path, kind.demuxer)];
+  const printed = await runTool('ffprobe', args, {
+    task: `read ${path}`,
+    blame: 'BAD_FILE',
+    signal,
+    timeout: HEADER_TIMEOUT,
+  });
+  const result = describe(resolve(path), kind, parse(path, printed));
+  checkLimits(result, limits, result.streams);
+  const { streams: _, ...described } = result;
+  return described;
+}
+
+/** The parts of ffprobe's JSON that are read here. */
+interface Printed {
+  readonly streams?: readonly PrintedStream[];
+  readonly format?: { readonly duration?: string; readonly start_time?: string };
+}
+
+interface PrintedStream {
+  readonly index: number;
+  readonly codec_type?: string;
+  readonly codec_name?: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly sample_aspect_ratio?: string;
+  readonly avg_frame_rate?: string;
+  readonly r_frame_rate?: string;
+  readonly nb_frames?: string;
+  readonly pix_fmt?: string;
+  readonly color_space?: string;
+  readonly color_primaries?: string;
+  readonly color_transfer?: string;
+  readonly color_range?: string;
+  readonly sample_rate?: string;
+  readonly channels?: number;
+  readonly start_time?: string;
+  readonly duration?: string;
+  readonly disposition?: { readonly attached_pic?: number };
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly side_data_list?: readonly { readonly rotation?: number }[];
+}
+
+function parse(path: string, printed: Buffer): Printed {
+  try {
+    return JSON.parse(printed.toString('utf8')) as Printed;
+  } catch (cause) {
+    throw new MuseTalkError('MEDIA_TOOL', `ffprobe's description of ${path} cannot be read`, { cause });
+  }
+}
+
+function describe(path: string, kind: MediaKind, printed: Printed): Probe & { streams: number } {
+  const streams = printed.streams ?? [];
+  const start = Number(printed.format?.start_time ?? 0) || 0;
+  const video = streams.find((s) => s.codec_type === 'video' && !s.disposition?.attached_pic);
+  const sound = streams.find((s) => s.codec_type === 'audio');
+  return {
+    path,
+    kind,
+    duration: seconds(printed.format?.duration),
+    video: video && describeVideo(video),
+    sound: sound && describeSound(sound, start),
+    streams: streams.length,
+  };
+}
+
+function describeVideo(stream: PrintedStream): VideoStream {
+  const rotation = rotationOf(stream);
+  const sideways = rotation === 90 || rotation === 270;
+  const [width = 0, height = 0] = sideways ? [stream.height, stream.width] : [stream.width, stream.height];
+  const aspect = fraction(stream.sample_aspect_ratio, ':') ?? { num: 1, den: 1 };
+  const pixelFormat = stream.pix_fmt ?? 'unknown';
+  return {
+    index: stream.index,
+    codec: stream.codec_name ?? 'unknown',
+    width,
+    height,
+    rotation,
+    pixelAspect: sideways ? { num: aspect.den, den: aspect.num } : aspect,
+    declaredRate: fraction(stream.avg_frame_rate, '/') ?? fraction(stream.r_frame_rate, '/'),
+    declaredFrames: stream.nb_frames === undefined ? undefined : Number(stream.nb_frames),
+    pixelFormat,
+    bitDepth: bitDepthOf(pixelFormat),
+    alpha: hasAlpha(stream),
+    color: {
+      space: known(stream.color_space),
+      primaries: known(stream.color_primaries),
+      transfer: known(stream.color_transfer),
+      range: pixelFormat.startsWith('yuvj') ? 'pc' : rangeOf(stream.color_range),
+    },
+  };
+}
+
+function describeSound(stream: PrintedStream, fileStart: number): SoundStream {
+  return {
+    index: stream.index,
+    codec: stream.codec_name ?? 'unknown',
+    rate: Number(stream.sample_rate ?? 0),
+    channels: stream.channels ?? 0,
+    start: Math.max(0, (Number(stream.start_time ?? fileStart) || 0) - fileStart),
+    duration: seconds(stream.duration),
+  };
+}
+
+function seconds(text: string | undefined): number | undefined {
+  const value = Number(text);
+  return text !== undefined && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+function known(tag: string | undefined): string | undefined {
+  return tag === undefined || /^(unknown|unspecified|reserved)$/.test(tag) ? undefined : tag;
+}
+
+function rangeOf(tag: string | undefined): 'tv' | 'pc' | undefined {
+  return tag === 'tv' || tag === 'pc' ? tag : undefined;
+}
+
+/** A fraction that ffprobe printed, `30000/1001` or `16:15`; undefined for 0/0, 0/1 and the like. */
+function fraction(text: string | undefined, sign: '/' | ':'): Rational | undefined {
+  const [num = 0, den = 0] = (text ?? '').split(sign).map(Number);
+  return num > 0 && den > 0 ? rational(num, den) : undefined;
+}
+
+/** ffprobe says degrees counter-clockwise; other angles than quarter turns are not applied. */
+function rotationOf(stream: PrintedStream): 0 | 90 | 180 | 270 {
+  const counterClockwise = stream.side_data_list?.find((s) => s.rotation !== undefined)?.rotation;
+  const clockwise = counterClockwise === undefined ? Number(stream.tags?.rotate ?? 0) : -counterClockwise;
+  const quarter = Math.round(clockwise / 90);
+  if (!(Math.abs(clockwise - quarter * 90) <= 1)) return 0;
+  return ((((quarter % 4) + 4) % 4) * 90) as 0 | 90 | 180 | 270;
+}
+
+function bitDepthOf(pixelFormat: string): number {
+  const deep = /(?:p|gray|gbrp|gbrap|x|p0)(9|10|12|14|16)(?:le|be)$/.exec(pixelFormat)?.[1];
+  if (deep) return Number(deep);
+  return /48|64/.test(pixelFormat) ? 16 : 8;
+}
+
+/** Formats with an alpha plane; VP8 and VP9 in WebM keep it in a second stream that only a tag tells of. */
+function hasAlpha({ pix_fmt = '', tags }: PrintedStream): boolean {
+  return /^(yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8$)/.test(pix_fmt) || tags?.alpha_mode === '1';
+}
+
+function checkLimits({ path, video, sound, duration }: Probe, limits: MediaLimits, streams: number): void {
+  const seconds = duration ?? sound?.duration ?? 0;
+  refuseAbove(path, 'streams', streams, limits.streams);
+  refuseAbove(path, 'seconds', seconds, limits.duration);
+  if (sound) refuseAbove(path, 'sound channels', sound.channels, limits.channels);
+  if (!video) return;
+  const pixels = video.width * video.height;
+  const frames = video.declaredFrames ?? (video.declaredRate ? seconds * toNumber(video.declaredRate) : 0);
+  refuseAbove(path, 'pixels in a picture', pixels, limits.pixels);
+  refuseAbove(path, 'frames', Math.floor(frames), limits.frames);
+  refuseAbove(path, 'pixels in all', pixels * Math.floor(frames), limits.totalPixels);
+}
+
+/** @throws MuseTalkError `TOO_LARGE` when a file has more of something than it may. */
+export function refuseAbove(path: string, what: string, value: number, limit: number): void {
+  if (value <= limit) return;
+  throw new MuseTalkError(
+    'TOO_LARGE',
+    `${path} has ${Math.round(value)} ${what}; at most ${limit} are taken`,
+    {
+      hint: 'Cut or scale the file down first.',
+      facts: { path, what, value, limit },
+    },
+  );
+}
+
+/** When each frame is shown, in the order of showing. */
+export interface Timestamps {
+  /** Seconds of each frame since the first. */
+  readonly times: readonly number[];
+  /** Seconds in the file's own clock of the first frame. */
+  readonly start: number;
+  /** Seconds of the last frame: what the file says, else the usual distance. */
+  readonly lastDuration: number;
+  /** Which frames can be decoded without earlier ones; empty where that is not known. */
+  readonly keyframes: readonly number[];
+}
+
+/** Containers whose packets carry times that can be trusted without decoding. */
+const TIMED_KINDS = ['mov', 'matroska'];
+
+/**
+ * The times of all frames of a video stream, from its packets where the container is exact about them, else by
+ * decoding it once. The numbers agree with the frames that FFmpeg gives, so that they can be paired.
+ *
+ * @throws MuseTalkError `BAD_FILE` without a single frame, `TOO_LARGE` above the limits.
+ */
+export async function readTimestamps(
+  { path, kind, video }: Probe & { video: VideoStream },
+  { limits: own, signal }: ProbeOptions = {},
+): Promise<Timestamps> {
+  const limits = { ...DEFAULT_LIMITS, ...own };
+  const mostFrames = Math.min(limits.frames, limits.totalPixels / (video.width * video.height));
+  const packets = TIMED_KINDS.includes(kind.demuxer) ? await readRows('packet', mostFrames) : [];
+  const timed = packets.filter(({ discarded }) => !discarded);
+  const rows =
+    timed.length && timed.every(({ time }) => !Number.isNaN(time))
+      ? timed
+      : await readRows('frame', mostFrames);
+  return order(path, video, rows, limits);
+
+  async function readRows(section: 'packet' | 'frame', most: number): Promise<Row[]> {
+    const rows: Row[] = [];
+    for await (const row of printedRows(path, kind, video, section, signal)) {
+      rows.push(row);
+      refuseAbove(path, 'frames', rows.length, most);
+    }
+    return rows;
+  }
+}
+
+interface Row {
+  readonly time: number;
+  readonly duration: number;
+  readonly key: boolean;
+  /** Decoded for others' sake, but cut off by an edit list. */
+  readonly discarded: boolean;
+}
+
+async function* printedRows(
+  path: string,
+  kind: MediaKind,
+  video: VideoStream,
+  section: 'packet' | 'frame',
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Row> {
+  const entries = {
+    packet: 'packet=pts_time,duration_time,flags',
+    frame: 'frame=key_frame,best_effort_timestamp_time,pkt_duration_time',
+  }[section];
+  const args = ['-select_streams', String(video.index), '-show_entries', entries, '-of', 'compact=p=0'];
+  const options = { task: `read the times of the frames of ${path}`, blame: 'BAD_FILE', signal } as const;
+  let rest = '';
+  for await (const chunk of streamTool('ffprobe', [...args, ...inputFile(path, kind.demuxer)], options)) {
+    const lines = (rest + chunk.toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim()) yield readRow(line);
+  }
+}
+
+/** A line such as `pts_time=0.040000|duration_time=0.040000|flags=K__`. */
+function readRow(line: string): Row {
+  const fields = Object.fromEntries(
+    line
+      .trim()
+      .split('|')
+      .map((field) => field.split('=', 2) as [string, string]),
+  );
+  return {
+    time: Number(fields.pts_time ?? fields.best_effort_timestamp_time ?? Number.NaN),
+    duration: Number(fields.duration_time ?? fields.pkt_duration_time) || 0,
+    key: fields.flags?.startsWith('K') ?? fields.key_frame === '1',
+    discarded: fields.flags?.[1] === 'D',
+  };
+}
+
+function order(path: string, video: VideoStream, rows: readonly Row[], limits: MediaLimits): Timestamps {
+  if (rows.length === 0)
+    throw new MuseTalkError('BAD_FILE', `${path} holds no frame that can be read`, {
+      hint: 'The file may be cut off; copy or download it again.',
+      facts: { path },
+    });
+  const step = video.declaredRate ? 1 / toNumber(video.declaredRate) : 0.04;
+  const untimed = rows.some(({ time }) => !Number.isFinite(time));
+  const sorted = untimed
+    ? rows.map((row, i) => ({ ...row, time: i * step }))
+    : [...rows].sort((a, b) => a.time - b.time);
+  const start = sorted[0]!.time;
+  const times = sorted.map(({ time }) => time - start);
+  refuseAbove(path, 'seconds', times.at(-1)!, limits.duration);
+  return {
+    times,
+    start,
+    lastDuration: sorted.at(-1)!.duration || step,
+    keyframes: sorted.flatMap(({ key }, i) => (key ? [i] : [])),
+  };
+}
