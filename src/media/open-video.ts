@@ -1,0 +1,212 @@
+import { stat } from 'node:fs/promises';
+import { MuseTalkError } from '../core/errors.ts';
+import { colorWarnings, decideColor, toRgb } from './color-tags.ts';
+import { inputFile, streamTool } from './ffmpeg.ts';
+import { averageRate, constantTiming, type Timing } from './frame-rate.ts';
+import { openFolder, openPicture } from './image-files.ts';
+import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
+import { type Probe, probe, refuseAbove, type VideoStream } from './probe.ts';
+import { parseRate, toNumber, usualRate } from './rate.ts';
+import { notReadable, sniff } from './sniff.ts';
+import type { Frame, Rational, VideoSource } from './source.ts';
+import { readTimestamps, type Timestamps } from './timestamps.ts';
+
+export interface OpenVideoOptions {
+  /** Frames per second to show the video at; its own by default, 25 for a picture or a folder. */
+  readonly fps?: Rational | number | string | undefined;
+  /** `constant` (default): one rate, frames repeated or left out as needed. `source`: each frame at its own time. */
+  readonly timing?: 'constant' | 'source' | undefined;
+  readonly limits?: Partial<MediaLimits> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens a video, a picture, or a folder of pictures as a source of RGB frames. Headers and times are read now,
+ * pixels when `frames()` is read.
+ *
+ * @throws MuseTalkError `NOT_FOUND`, `WRONG_FILE` (no pictures in it), `BAD_FILE` (damaged), `TOO_LARGE`,
+ * `BAD_OPTION` (a rate that is none).
+ */
+export async function openVideo(path: string, options: OpenVideoOptions = {}): Promise<VideoSource> {
+  const fps = options.fps === undefined ? undefined : parseRate(options.fps);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const context = { limits, signal: options.signal };
+  const pictureRate = fps ?? { num: 25, den: 1 };
+  if (await isFolder(path)) return openFolder(path, { fps: pictureRate, ...context });
+  const kind = await sniff(path, limits);
+  if (kind.family === 'still') return openPicture(path, kind, { fps: pictureRate, ...context });
+
+  const found = await probe(path, context);
+  const { video } = found;
+  if (video === undefined || video.width === 0 || video.height === 0)
+    throw new MuseTalkError('WRONG_FILE', `${path} (${kind.name}) holds no pictures`, {
+      hint: 'Give a video or a picture that shows the face.',
+      facts: { path },
+    });
+  const opened = { ...found, video };
+  const stamps = await readTimestamps(opened, context);
+  const timing =
+    options.timing === 'source' ? sourceTiming(stamps) : constantTiming(stamps, video.declaredRate, fps);
+  refuseAbove(path, 'frames', timing.frameCount, limits.frames);
+  return videoFile(opened, stamps, timing, options);
+}
+
+/** Every frame of the source at its own time. */
+function sourceTiming(stamps: Timestamps): Timing {
+  return {
+    fps: usualRate(averageRate(stamps), 0.01),
+    frameCount: stamps.times.length,
+    shown: undefined,
+    warnings: [],
+  };
+}
+
+function videoFile(
+  found: Probe & { video: VideoStream },
+  stamps: Timestamps,
+  timing: Timing,
+  { timing: wish, signal }: OpenVideoOptions,
+): VideoSource {
+  const { path, video } = found;
+  const { fps, frameCount } = timing;
+  const timestamps = wish === 'source' ? stamps.times : undefined;
+  const rate = toNumber(fps);
+  const warnings = [...timing.warnings, ...colorWarnings(video.color, video.pixelFormat)];
+  if (video.alpha) warnings.push('the video is transparent in places; it is laid over black');
+  if (video.bitDepth > 8) warnings.push(`the video has ${video.bitDepth} bits a colour; 8 are kept`);
+
+  const shown = (index: number) => timing.shown?.[index] ?? index;
+
+  async function* frames(start = 0, end = frameCount): AsyncGenerator<Frame, void, undefined> {
+    const first = Math.max(0, start);
+    const last = Math.min(end, frameCount);
+    if (first >= last) return;
+    let index = first;
+    let source = shown(first);
+    for await (const picture of decode(found, stamps, source, shown(last - 1) + 1, { signal, warnings })) {
+      for (; index < last && shown(index) === source; index++) {
+        // The receiver may draw on what it gets, so a frame that comes again is copied first.
+        const again = index + 1 < last && shown(index + 1) === source;
+        const data = again ? picture.slice() : picture;
+        const time = timestamps?.[index] ?? index / rate;
+        yield { width: video.width, height: video.height, channels: 3, data, index, time };
+      }
+      source++;
+    }
+  }
+
+  return {
+    path,
+    kind: 'video',
+    width: video.width,
+    height: video.height,
+    pixelAspect: video.pixelAspect,
+    fps,
+    frameCount,
+    duration: timestamps ? stamps.times.at(-1)! + stamps.lastDuration : frameCount / rate,
+    color: decideColor(video.color, video),
+    timestamps,
+    warnings,
+    frames,
+  };
+}
+
+interface DecodeContext {
+  readonly signal: AbortSignal | undefined;
+  readonly warnings: string[];
+}
+
+/** The RGB bytes of frames `start` … `end` − 1 of a stream. Frames that a damaged end lacks repeat the last one. */
+async function* decode(
+  found: Probe & { video: VideoStream },
+  stamps: Timestamps,
+  start: number,
+  end: number,
+  { signal, warnings }: DecodeContext,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const { path, kind, video } = found;
+  const entry = entryPoint(stamps, kind.demuxer, start);
+  const args = [
+    ...(entry > 0 ? ['-seek_timestamp', '1', '-ss', secondsBefore(stamps, entry)] : []),
+    ...inputFile(path, kind.demuxer),
+    ...['-map', `0:${video.index}`, '-an', '-sn', '-dn'],
+    ...['-vf', toRgb(decideColor(video.color, video), video.width, video.height, video.alpha)],
+    ...['-vsync', '0', '-f', 'rawvideo', 'pipe:1'],
+  ];
+  const channels = video.alpha ? 4 : 3;
+  const bytes = streamTool('ffmpeg', args, { task: `decode ${path}`, blame: 'BAD_FILE', signal });
+  let index = entry;
+  let held: Uint8Array<ArrayBuffer> | undefined; // one is held back, so that the last can be copied before it is given away
+  for await (const picture of pieces(bytes, video.width * video.height * channels)) {
+    if (index >= start) {
+      if (held) yield held;
+      held = video.alpha ? overBlack(picture) : picture;
+    }
+    if (++index >= end) break;
+  }
+  if (held === undefined)
+    throw new MuseTalkError(
+      'BAD_FILE',
+      `${path} ends before frame ${start}, though it names ${stamps.times.length}`,
+      {
+        hint: 'The file may be cut off; copy or download it again.',
+        facts: { path, frames: index },
+      },
+    );
+  if (index < end)
+    warnings.push(`the video names ${end} frames but only ${index} can be decoded; the last one is repeated`);
+  for (; index < end; index++) yield held.slice();
+  yield held;
+}
+
+/** Containers in which FFmpeg finds a moment exactly; others are decoded from their beginning. */
+const SEEKABLE = ['mov', 'matroska'];
+
+/** The frame to begin decoding with: the last one at or before `start` that needs no earlier one. */
+function entryPoint({ keyframes }: Timestamps, demuxer: string, start: number): number {
+  return SEEKABLE.includes(demuxer) ? (keyframes.findLast((frame) => frame <= start) ?? 0) : 0;
+}
+
+/** A moment in the file's clock between a frame and the one before it, as FFmpeg reads it. */
+function secondsBefore({ times, start }: Timestamps, frame: number): string {
+  return (start + (times[frame - 1]! + times[frame]!) / 2).toFixed(6);
+}
+
+/** Cuts a stream of bytes into arrays of exactly `size`; what is left at the end is dropped. */
+async function* pieces(
+  chunks: AsyncIterable<Uint8Array>,
+  size: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  let piece = new Uint8Array(size);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    for (let taken = 0; taken < chunk.length; ) {
+      const part = chunk.subarray(taken, taken + size - filled);
+      piece.set(part, filled);
+      taken += part.length;
+      filled += part.length;
+      if (filled < size) break;
+      yield piece;
+      piece = new Uint8Array(size);
+      filled = 0;
+    }
+  }
+}
+
+/** RGB of RGBA laid over black: c · alpha / 255, rounded. */
+export function overBlack(rgba: Uint8Array): Uint8Array<ArrayBuffer> {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
+    const alpha = rgba[from + 3]!;
+    for (let c = 0; c < 3; c++) rgb[to + c] = Math.round((rgba[from + c]! * alpha) / 255);
+  }
+  return rgb;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw notReadable(path, cause);
+  }
+}
