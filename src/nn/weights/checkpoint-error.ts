@@ -1,4 +1,5 @@
 import { MuseTalkError } from '../../core/errors.ts';
+import { plainText } from './pickle-objects.ts';
 
 const FETCH_AGAIN = 'Fetch the file again from a source that you trust.';
 
@@ -14,6 +15,6 @@ export function wrongFile(path: string, what: string, hint?: string): MuseTalkEr
 
 /** A name that was read from a file, made safe for a message: in one line, quoted, cut at 80 characters. */
 export function quoted(name: unknown): string {
-  const text = String(name);
+  const text = plainText(name);
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 79)}…` : text);
 }

@@ -3,6 +3,10 @@ import type { Checkpoint } from './checkpoint.ts';
 import { badFile, wrongFile } from './checkpoint-error.ts';
 import { fileKind, KIND_BYTES } from './file-kind.ts';
 import { openFileSource } from './file-source.ts';
+import { inflate } from './inflate.ts';
+import { openPytorchLegacy } from './pytorch-legacy.ts';
+import { openPytorchTar } from './pytorch-tar.ts';
+import { openPytorchZip } from './pytorch-zip.ts';
 import { openSafetensors } from './safetensors.ts';
 
 export interface OpenCheckpointOptions {
@@ -40,10 +44,16 @@ export async function openSource(source: ByteSource, expected: string): Promise<
   switch (kind?.is) {
     case 'safetensors':
       return openSafetensors(source);
+    case 'pytorch-zip':
+      return openPytorchZip(source, inflate);
+    case 'pytorch-legacy':
+      return openPytorchLegacy(source);
+    case 'pytorch-tar':
+      return openPytorchTar(source);
     case 'other':
       throw wrongFile(
         path,
-        `this is ${kind.what}, a file of another format than expected: ${expected}`,
+        `this is ${kind.what}, which is no format of weights; expected ${expected}`,
         kind.hint,
       );
     default:
