@@ -32,8 +32,10 @@ export interface SoundStream {
   /** Hertz. */
   readonly rate: number;
   readonly channels: number;
-  /** Seconds from the beginning of the file to the first sample. */
+  /** Seconds from the first picture (without one: from the beginning of the file) to the first sample. */
   readonly start: number;
+  /** Seconds from the beginning of the file, as FFmpeg counts it, to that picture. */
+  readonly origin: number;
   /** Seconds as declared; undefined where the file does not say. */
   readonly duration: number | undefined;
 }
@@ -127,7 +129,7 @@ function describe(path: string, kind: MediaKind, printed: Printed): Probe & { st
     kind,
     duration: seconds(printed.format?.duration),
     video: video && describeVideo(video),
-    sound: sound && describeSound(sound, start),
+    sound: sound && describeSound(sound, start, Number(video?.start_time ?? start)),
     streams: streams.length,
   };
 }
@@ -159,13 +161,19 @@ function describeVideo(stream: PrintedStream): VideoStream {
   };
 }
 
-function describeSound(stream: PrintedStream, fileStart: number): SoundStream {
+/** Pictures that begin later than this after the sound do not set its clock: the speech before them counts. */
+const LATEST_ORIGIN = 0.1;
+
+function describeSound(stream: PrintedStream, fileStart: number, pictureStart: number): SoundStream {
+  const late = pictureStart - fileStart;
+  const origin = late > 0 && late <= LATEST_ORIGIN ? late : 0;
   return {
     index: stream.index,
     codec: stream.codec_name ?? 'unknown',
     rate: Number(stream.sample_rate ?? 0),
     channels: stream.channels ?? 0,
-    start: Math.max(0, (Number(stream.start_time ?? fileStart) || 0) - fileStart),
+    start: (Number(stream.start_time ?? fileStart) || 0) - fileStart - origin,
+    origin,
     duration: seconds(stream.duration),
   };
 }

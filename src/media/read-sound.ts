@@ -32,6 +32,7 @@ export async function readSound(path: string, options: ReadSoundOptions = {}): P
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const found = await probe(path, { limits, signal: options.signal });
   const stream = soundOf(found);
+  // Samples to put before the first, or (negative) to leave out: a codec's run-in before the first picture.
   const lead = options.sixteenBit ? 0 : Math.round(stream.start * RATE);
 
   let sampleCount = 0;
@@ -44,7 +45,7 @@ export async function readSound(path: string, options: ReadSoundOptions = {}): P
     if (sampleCount > KEPT_SAMPLES) kept = undefined;
     kept?.push(piece.samples);
   }
-  if (sampleCount === lead) throw noSound(path, 'its sound stream has no samples');
+  if (sampleCount <= Math.max(0, lead)) throw noSound(path, 'its sound stream has no samples');
 
   const warnings: string[] = [];
   if (broken > 0) warnings.push(`${broken} samples of the sound are not numbers; they are silent`);
@@ -94,7 +95,7 @@ interface Piece {
   readonly broken: number;
 }
 
-/** The decoded stream in pieces, after `lead` samples of silence. */
+/** The decoded stream in pieces, after `lead` samples of silence or without its first −`lead`. */
 async function* decode(
   { path, kind }: Probe,
   stream: SoundStream,
@@ -112,8 +113,12 @@ async function* decode(
     blame: 'BAD_FILE',
     signal,
   });
+  let skip = Math.max(0, -lead);
   for await (const whole of wholeSamples(bytes, sixteenBit ? 2 : 4)) {
-    yield sixteenBit ? { samples: fromInt16(whole), broken: 0 } : fromFloat32(whole);
+    const piece = sixteenBit ? { samples: fromInt16(whole), broken: 0 } : fromFloat32(whole);
+    const samples = piece.samples.subarray(skip);
+    skip -= Math.min(skip, piece.samples.length);
+    if (samples.length > 0) yield { ...piece, samples };
   }
 }
 
