@@ -4,9 +4,10 @@ import { badFile, wrongFile } from './checkpoint-error.ts';
 import { fileKind, KIND_BYTES } from './file-kind.ts';
 import { openFileSource } from './file-source.ts';
 import { inflate } from './inflate.ts';
-import { openPytorchLegacy } from './pytorch-legacy.ts';
-import { openPytorchTar } from './pytorch-tar.ts';
-import { openPytorchZip } from './pytorch-zip.ts';
+import { pickledCheckpoint } from './pickled-tensors.ts';
+import { readPytorchLegacy } from './pytorch-legacy.ts';
+import { readPytorchTar } from './pytorch-tar.ts';
+import { readPytorchZip } from './pytorch-zip.ts';
 import { openSafetensors } from './safetensors.ts';
 
 export interface OpenCheckpointOptions {
@@ -45,11 +46,11 @@ export async function openSource(source: ByteSource, expected: string): Promise<
     case 'safetensors':
       return openSafetensors(source);
     case 'pytorch-zip':
-      return openPytorchZip(source, inflate);
+      return pickledCheckpoint(source, kind.is, await readPytorchZip(source, inflate));
     case 'pytorch-legacy':
-      return openPytorchLegacy(source);
+      return pickledCheckpoint(source, kind.is, await readPytorchLegacy(source));
     case 'pytorch-tar':
-      return openPytorchTar(source);
+      return pickledCheckpoint(source, kind.is, await readPytorchTar(source));
     case 'other':
       throw wrongFile(
         path,

@@ -1,6 +1,15 @@
 import { MuseTalkError } from '../../core/errors.ts';
 import { BYTES_PER_ELEMENT } from '../../core/tensor.ts';
-import { contiguousStrides, type LazyTensor, type MetadataValue, type TensorEntry } from './checkpoint.ts';
+import type { ByteSource } from './byte-source.ts';
+import {
+  type Checkpoint,
+  type CheckpointFormat,
+  checkpointOf,
+  contiguousStrides,
+  type LazyTensor,
+  type MetadataValue,
+  type TensorEntry,
+} from './checkpoint.ts';
 import { badFile, quoted, wrongFile } from './checkpoint-error.ts';
 import { PickleObject, plainText } from './pickle-objects.ts';
 import { type ByteOrder, decodeTensor, isContiguous, spanOf } from './tensor-bytes.ts';
@@ -17,9 +26,11 @@ export interface StoragePlace {
   read(start: number, length: number): Promise<Uint8Array>;
 }
 
-export interface PickledContents {
-  readonly tensors: Map<string, LazyTensor>;
-  readonly metadata: Map<string, MetadataValue>;
+/** What a reader found in a file: the object in its pickle, and where the storages of its tensors lie. */
+export interface PickledFile {
+  readonly value: unknown;
+  /** Finds the bytes of a storage and checks their number. */
+  place(storage: StorageRef): StoragePlace | Promise<StoragePlace>;
 }
 
 /** Containers inside each other that are followed; real checkpoints have five. */
@@ -31,20 +42,24 @@ const MOST_METADATA = 10_000;
 const LARGEST_EXPANDED = 64 << 20;
 const MOST_AXES = 64;
 
+/** Values looked at in one file: more would take seconds, and come only from lists inside lists, repeated. */
+const MOST_VALUES = 5_000_000;
+const LONGEST_NAME = 4096;
+
 /**
- * The tensors and plain values in what a pickle gave, by path: keys and list positions joined by "/".
+ * The checkpoint in a pickled object: its tensors and plain values by path, keys and list positions joined by "/".
  *
  * Objects of foreign classes are not looked into; a file that has no tensors outside them is refused.
  *
- * @param place finds the bytes of a storage, and checks its size.
  * @throws MuseTalkError `BAD_FILE` when a tensor does not fit its storage.
  */
-export async function pickledContents(
-  path: string,
-  root: unknown,
-  place: (storage: StorageRef) => StoragePlace | Promise<StoragePlace>,
-): Promise<PickledContents> {
-  const { refs, metadata, foreign } = collect(path, root);
+export async function pickledCheckpoint(
+  source: ByteSource,
+  format: CheckpointFormat,
+  file: PickledFile,
+): Promise<Checkpoint> {
+  const { path } = source;
+  const { refs, metadata, foreign } = collect(path, file.value);
   if (refs.size === 0 && foreign !== undefined) {
     throw wrongFile(
       path,
@@ -53,10 +68,18 @@ export async function pickledContents(
     );
   }
   const tensors = new Map<string, LazyTensor>();
-  for (const [name, ref] of refs) {
-    tensors.set(name, lazyTensor(path, describe(path, name, ref), await place(ref.storage), ref.storage));
-  }
-  return { tensors, metadata };
+  for (const [name, ref] of refs) tensors.set(name, await pickledTensor(path, name, ref, file));
+  return checkpointOf({ path, format, tensors, metadata, close: () => source.close() });
+}
+
+/** One tensor of a pickle, checked against its storage. */
+export async function pickledTensor(
+  path: string,
+  name: string,
+  ref: TensorRef,
+  file: PickledFile,
+): Promise<LazyTensor> {
+  return lazyTensor(path, describe(path, name, ref), await file.place(ref.storage));
 }
 
 interface Collected {
@@ -71,16 +94,21 @@ function collect(path: string, root: unknown): Collected {
   const barren = new Set<unknown>();
   const open = new Set<unknown>();
 
+  let values = 0;
+
   const walk = (value: unknown, name: string): boolean => {
+    if (++values > MOST_VALUES) throw badFile(path, `the pickle holds more than ${MOST_VALUES} values`);
     if (value instanceof ParameterRef) return walk(value.tensor, name);
     if (value instanceof TensorRef) {
+      if (name.length > LONGEST_NAME) throw badFile(path, `a tensor has a name of ${name.length} characters`);
       if (found.refs.has(name)) throw badFile(path, `two tensors have the name ${quoted(name)}`);
       if (found.refs.size >= MOST_TENSORS) throw badFile(path, `there are more than ${MOST_TENSORS} tensors`);
       found.refs.set(name, value);
       return true;
     }
     if (value instanceof PickleObject) found.foreign ??= value;
-    else if (isPlain(value) && found.metadata.size < MOST_METADATA) found.metadata.set(name, value);
+    else if (isPlain(value) && found.metadata.size < MOST_METADATA && name.length <= LONGEST_NAME)
+      found.metadata.set(name, value);
     if (!(value instanceof Map || Array.isArray(value)) || barren.has(value) || open.has(value)) return false;
     if (open.size >= DEEPEST) throw badFile(path, `the pickle is nested more than ${DEEPEST} deep`);
 
@@ -157,16 +185,10 @@ function counts(path: string, what: string, values: unknown): number[] {
   });
 }
 
-function lazyTensor(
-  path: string,
-  described: Described,
-  place: StoragePlace,
-  storage: StorageRef,
-): LazyTensor {
+function lazyTensor(path: string, described: Described, place: StoragePlace): LazyTensor {
   const { name, ref, shape, strides, start, length } = described;
   const { byteOrder, compressedLength } = place;
   const isCompressed = compressedLength !== undefined;
-  // Untyped storages cannot be aligned by their elements; a range of bytes is all that counts here.
   const location = isCompressed
     ? { path, offset: place.offset, length: compressedLength }
     : { path, offset: place.offset + start, length };
@@ -179,7 +201,7 @@ function lazyTensor(
     location,
     inPlace: !isCompressed && isLittle && isContiguous({ shape, strides }),
   };
-  if (storage.dtype === undefined && byteOrder === 'big' && BYTES_PER_ELEMENT[ref.dtype] > 1) {
+  if (ref.storage.dtype === undefined && byteOrder === 'big' && BYTES_PER_ELEMENT[ref.dtype] > 1) {
     throw wrongFile(path, `tensor ${quoted(name)} lies in an untyped storage of big endian order`);
   }
   return {

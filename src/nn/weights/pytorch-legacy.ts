@@ -1,10 +1,9 @@
 import { BYTES_PER_ELEMENT } from '../../core/tensor.ts';
 import type { ByteSource } from './byte-source.ts';
-import { type Checkpoint, checkpointOf } from './checkpoint.ts';
 import { badFile, quoted } from './checkpoint-error.ts';
 import { plainText } from './pickle-objects.ts';
 import { PickleStream } from './pickle-stream.ts';
-import { pickledContents, type StoragePlace } from './pickled-tensors.ts';
+import type { PickledFile, StoragePlace } from './pickled-tensors.ts';
 import { pythonClasses } from './python-classes.ts';
 import { StorageHandle, type StorageRef, storageOfId, torchClasses } from './torch-classes.ts';
 
@@ -18,12 +17,12 @@ const MAGIC = 0x1950a86a20f9469cfc6cn;
 const VERSION = 1001;
 
 /**
- * Opens a checkpoint of torch 0.1.12 to 1.5.
+ * Reads the pickles of a checkpoint of torch 0.1.12 to 1.5 and finds its storages.
  *
  * @throws MuseTalkError `BAD_FILE` when it is cut short, contradictory or hostile, `WRONG_FILE` for element
  * types that are not supported.
  */
-export async function openPytorchLegacy(source: ByteSource): Promise<Checkpoint> {
+export async function readPytorchLegacy(source: ByteSource): Promise<PickledFile> {
   const { path, size } = source;
   const stream = new PickleStream(source, 0, size);
   const plain = pythonClasses(path);
@@ -40,12 +39,14 @@ export async function openPytorchLegacy(source: ByteSource): Promise<Checkpoint>
   );
   const keys = await stream.pickle(plain, 1 << 16);
   const places = await walkStorages(source, stream, storages, keys);
-  const { tensors, metadata } = await pickledContents(path, value, ({ key }) => {
-    const place = places.get(key);
-    if (place === undefined) throw badFile(path, `storage ${quoted(key)} has no data`);
-    return place;
-  });
-  return checkpointOf({ path, format: 'pytorch-legacy', tensors, metadata, close: () => source.close() });
+  return {
+    value,
+    place({ key }) {
+      const place = places.get(key);
+      if (place === undefined) throw badFile(path, `storage ${quoted(key)} has no data`);
+      return place;
+    },
+  };
 }
 
 /** Remembers each storage that the object mentions: the data after it do not say how wide their elements are. */

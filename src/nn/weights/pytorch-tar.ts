@@ -1,12 +1,11 @@
 import { BYTES_PER_ELEMENT } from '../../core/tensor.ts';
 import type { ByteSource } from './byte-source.ts';
-import { type Checkpoint, checkpointOf } from './checkpoint.ts';
 import { badFile, quoted } from './checkpoint-error.ts';
 import type { PickleClasses } from './pickle.ts';
 import { latin1Text } from './pickle-bytes.ts';
 import { PickleGlobal, PickleObject, plainText } from './pickle-objects.ts';
 import { PickleStream } from './pickle-stream.ts';
-import { pickledContents, type StoragePlace } from './pickled-tensors.ts';
+import type { PickledFile, StoragePlace } from './pickled-tensors.ts';
 import { pythonClasses } from './python-classes.ts';
 import { type StorageRef, storageRef, TensorRef, torchClasses } from './torch-classes.ts';
 
@@ -25,12 +24,12 @@ interface Member {
 }
 
 /**
- * Opens a checkpoint of torch 0.1.0 to 0.1.11.
+ * Reads the pickles of a checkpoint of torch 0.1.0 to 0.1.11 and finds its storages.
  *
  * @throws MuseTalkError `BAD_FILE` when it is cut short, contradictory or hostile, `WRONG_FILE` for element
  * types that are not supported.
  */
-export async function openPytorchTar(source: ByteSource): Promise<Checkpoint> {
+export async function readPytorchTar(source: ByteSource): Promise<PickledFile> {
   const { path } = source;
   const members = await readTar(source);
   const stream = (name: (typeof MEMBERS)[number]) => {
@@ -44,8 +43,7 @@ export async function openPytorchTar(source: ByteSource): Promise<Checkpoint> {
     torchClasses(path, (id) => objectOfId(refs, id)),
     1 << 16,
   );
-  const { tensors, metadata } = await pickledContents(path, value, ({ key }) => places.get(key)!);
-  return checkpointOf({ path, format: 'pytorch-tar', tensors, metadata, close: () => source.close() });
+  return { value, place: ({ key }) => places.get(key)! };
 }
 
 async function readStorages(source: ByteSource, stream: PickleStream) {

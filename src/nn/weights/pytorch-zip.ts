@@ -1,9 +1,8 @@
 import type { ByteSource } from './byte-source.ts';
-import { type Checkpoint, checkpointOf } from './checkpoint.ts';
 import { badFile, quoted, wrongFile } from './checkpoint-error.ts';
 import { runPickle } from './pickle.ts';
 import { latin1Text, PickleEnds } from './pickle-bytes.ts';
-import { pickledContents, type StoragePlace } from './pickled-tensors.ts';
+import type { PickledFile, StoragePlace } from './pickled-tensors.ts';
 import type { ByteOrder } from './tensor-bytes.ts';
 import { type StorageRef, storageOfId, torchClasses } from './torch-classes.ts';
 import { contentOffset, readZipDirectory, type ZipRecord } from './zip-directory.ts';
@@ -24,24 +23,26 @@ const LARGEST_DEFLATED_PICKLE = 64 << 20;
 const BEST_DEFLATE_RATIO = 1040;
 
 /**
- * Opens a checkpoint of torch 1.6 or later.
+ * Reads the pickle and the directory of a checkpoint of torch 1.6 or later.
  *
  * @throws MuseTalkError `WRONG_FILE` for another zip, TorchScript, or element types that are not supported;
  * `BAD_FILE` when it is cut short, contradictory or hostile.
  */
-export async function openPytorchZip(source: ByteSource, inflate: Inflate): Promise<Checkpoint> {
+export async function readPytorchZip(source: ByteSource, inflate: Inflate): Promise<PickledFile> {
   const { path } = source;
-  const { value, archive } = await readPytorchZip(source, inflate);
+  const archive = { source, inflate, records: underRoot(path, await readZipDirectory(source)) };
+  const value = await readObject(archive);
   const byteOrder = await readByteOrder(archive);
   const places = new Map<string, Promise<StoragePlace>>();
-  const placeOf = (storage: StorageRef) => {
-    checkSize(archive, storage);
-    const known = places.get(storage.key) ?? placeStorage(archive, storage, byteOrder);
-    places.set(storage.key, known);
-    return known;
+  return {
+    value,
+    place(storage) {
+      checkSize(archive, storage);
+      const place = places.get(storage.key) ?? placeStorage(archive, storage, byteOrder);
+      places.set(storage.key, place);
+      return place;
+    },
   };
-  const { tensors, metadata } = await pickledContents(path, value, placeOf);
-  return checkpointOf({ path, format: 'pytorch-zip', tensors, metadata, close: () => source.close() });
 }
 
 interface Archive {
@@ -51,17 +52,13 @@ interface Archive {
   readonly records: ReadonlyMap<string, ZipRecord>;
 }
 
-/** The object in `data.pkl`, its tensors as references, and the records that they refer to. */
-async function readPytorchZip(
-  source: ByteSource,
-  inflate: Inflate,
-): Promise<{ value: unknown; archive: Archive }> {
-  const { path } = source;
-  const archive = { source, inflate, records: underRoot(path, await readZipDirectory(source)) };
+/** The object in `data.pkl`, its tensors as references. */
+async function readObject(archive: Archive): Promise<unknown> {
+  const { path } = archive.source;
   const bytes = await readRecord(archive, archive.records.get('data.pkl')!);
   const classes = torchClasses(path, (id) => storageOfId(path, id));
   try {
-    return { value: runPickle(path, bytes, classes).value, archive };
+    return runPickle(path, bytes, classes).value;
   } catch (error) {
     if (error instanceof PickleEnds)
       throw badFile(path, 'the pickle in the file is broken: it ends too early');
