@@ -90,11 +90,6 @@ export function vertex(mesh: Mesh, index: number): Point {
   return { x: mesh[3 * index]!, y: mesh[3 * index + 1]! };
 }
 
-/** All vertices in the plane of the picture. */
-export function verticesOf(mesh: Mesh): Point[] {
-  return Array.from({ length: mesh.length / 3 }, (_, i) => vertex(mesh, i));
-}
-
 function boundsOf(mesh: Mesh, turn: (x: number, y: number) => Point): Box {
   let [x1, y1, x2, y2] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let i = 0; i < mesh.length; i += 3) {
