@@ -130,11 +130,17 @@ function nodeProto(node: Node, names: Names): Message {
   const microsoft = node.op.startsWith(MICROSOFT);
   for (const value of node.inputs) message.string(1, names.of(value)); // input
   for (const value of node.outputs) message.string(2, names.of(value)); // output
-  message.string(4, microsoft ? node.op.slice(MICROSOFT.length) : node.op); // op_type
+  message.string(4, opType(node.op)); // op_type
   for (const [name, value] of Object.entries(node.attributes))
     message.message(5, attributeProto(name, value));
   if (microsoft) message.string(7, 'com.microsoft'); // domain
   return message;
+}
+
+function opType(op: string): string {
+  if (op.startsWith(MICROSOFT)) return op.slice(MICROSOFT.length);
+  // Only the gradients know the difference.
+  return op === 'StopGradient' ? 'Identity' : op;
 }
 
 function attributeProto(name: string, value: Attribute): Message {
