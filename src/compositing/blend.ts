@@ -2,7 +2,7 @@ import type { Box } from '../core/box.ts';
 import { intersectBoxes } from '../core/box.ts';
 import { type Image, image } from '../image/image.ts';
 import { blendRow } from '../image/paste.ts';
-import { type ResizePlan, resize, resizePlan } from '../image/resize.ts';
+import { resize, resizePlan } from '../image/resize.ts';
 import type { BlendMask } from './masks.ts';
 
 /**
@@ -20,26 +20,20 @@ export function composite(frame: Image, face: Image, box: Box, mask: BlendMask):
   return result;
 }
 
-/** As `composite`, but changes `frame` itself. `plan` may be given where many faces share their sizes. */
-export function compositeInto(
-  frame: Image,
-  face: Image,
-  box: Box,
-  { crop, mask }: BlendMask,
-  plan?: ResizePlan,
-): void {
+/** As `composite`, but changes `frame` itself. */
+export function compositeInto(frame: Image, face: Image, box: Box, { crop, mask }: BlendMask): void {
   const n = frame.channels;
   if (face.channels !== n) {
     throw new RangeError(`a face of ${face.channels} channels cannot be drawn into a frame of ${n}`);
   }
-  const shown = intersectBoxes(
-    intersectBoxes(box, crop),
-    { x1: 0, y1: 0, x2: frame.width, y2: frame.height }, // order: the frame last, so that an empty part stays empty
-  );
+  const inFrame = intersectBoxes(box, { x1: 0, y1: 0, x2: frame.width, y2: frame.height });
+  const shown = intersectBoxes(inFrame, crop);
   const width = shown.x2 - shown.x1;
   const height = shown.y2 - shown.y1;
   if (width === 0 || height === 0) return;
-  const drawn = resize(face, plan ?? planFor(face, box), {
+
+  const plan = resizePlan(face.width, face.height, box.x2 - box.x1, box.y2 - box.y1, 'linear');
+  const drawn = resize(face, plan, {
     x1: shown.x1 - box.x1,
     y1: shown.y1 - box.y1,
     x2: shown.x2 - box.x1,
@@ -50,8 +44,4 @@ export function compositeInto(
     const maskAt = (shown.y1 + y - crop.y1) * mask.width + shown.x1 - crop.x1;
     blendRow(frame.data, to, drawn.data, y * width * n, mask.data, maskAt, width, n);
   }
-}
-
-function planFor(face: Image, box: Box): ResizePlan {
-  return resizePlan(face.width, face.height, box.x2 - box.x1, box.y2 - box.y1, 'linear');
 }

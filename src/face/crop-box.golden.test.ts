@@ -61,12 +61,8 @@ for (const c of boxCases) {
 
 for (const c of cases.filter((c) => c.name === 'facemesh_68')) {
   test(`${c.name}: ${c.what}`, () => {
-    const { shape, data } = read(c.inputs.mesh_xy);
-    const mesh = Array.from({ length: shape[0]! }, (_, i) => ({
-      x: Number(data[2 * i]),
-      y: Number(data[2 * i + 1]),
-    }));
-    const literal = landmarks68(mesh, { bridge: 'vertices' });
+    const mesh = read(c.inputs.mesh_xy).data as Float32Array;
+    const literal = landmarks68(mesh, { bridge: 'vertices', size: 2 });
     const flat = literal.flatMap(({ x, y }) => [x, y]);
     expectClose({ data: flat }, { data: read(c.outputs.points68).data as never }, c.tolerance, 'points');
 
@@ -75,7 +71,7 @@ for (const c of cases.filter((c) => c.name === 'facemesh_68')) {
       return rows(found!.box);
     };
     assert.deepEqual(boxOf(literal), c.params.box_list);
-    assert.deepEqual(boxOf(landmarks68(mesh)), c.params.box_even);
+    assert.deepEqual(boxOf(landmarks68(mesh, { size: 2 })), c.params.box_even);
   });
 }
 

@@ -17,17 +17,17 @@ export const FACE_MESH_68: readonly number[] = [
 ];
 
 /**
- * The 68 points of a FaceMesh result (468 or 478 points, any unit).
+ * The 68 points of a FaceMesh result: 468 or 478 points, `size` numbers each (x, y and z; any unit).
  *
  * Point 29 sets the upper edge of what is drawn anew. Annotators space 27 … 30 evenly; the nearest vertices lie
  * 2 % of the box height too low. So `bridge: 'even'` (default) puts 28 and 29 at thirds between 27 and 30, and
  * `'vertices'` takes the list as it is.
  */
 export function landmarks68(
-  mesh: readonly Point[],
-  { bridge = 'even' }: { bridge?: 'even' | 'vertices' } = {},
+  mesh: ArrayLike<number>,
+  { bridge = 'even', size = 3 }: { bridge?: 'even' | 'vertices'; size?: 2 | 3 } = {},
 ): Point[] {
-  const points = FACE_MESH_68.map((vertex) => mesh[vertex]!);
+  const points = FACE_MESH_68.map((vertex) => ({ x: mesh[vertex * size]!, y: mesh[vertex * size + 1]! }));
   if (bridge === 'even') {
     points[28] = between(points[27]!, points[30]!, 1 / 3);
     points[29] = between(points[27]!, points[30]!, 2 / 3);

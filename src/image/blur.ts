@@ -62,16 +62,32 @@ export function gaussianBlur(source: Image, size: number): Image {
   const y1 = Math.max(0, content.y1 - down.length + 1);
   const y2 = Math.min(height, content.y2 + down.length - 1);
 
-  const sums: Int32Array[] = [];
-  const mirrored = new Int32Array((x2 - x1 + 2 * across.length) * n);
+  const length = (x2 - x1) * n;
+  const rows = content.y2 - content.y1;
+  const sums = new Int32Array((rows + 1) * length); // the last row stays black
+  const mirrored = new Int32Array(length + 2 * (across.length - 1) * n);
+  const row = new Int32Array(length);
+  const taps = { before: new Int32Array(across.length), after: new Int32Array(across.length) };
+  for (let k = 0; k < across.length; k++) {
+    taps.before[k] = (across.length - 1 - k) * n;
+    taps.after[k] = (across.length - 1 + k) * n;
+  }
   for (let y = content.y1; y < content.y2; y++) {
     mirrorRow(source, y, x1 - across.length + 1, x2 + across.length - 1, mirrored);
-    sums.push(blurRow(mirrored, across, n, (x2 - x1) * n));
+    weigh(mirrored, across, taps, row);
+    sums.set(row, (y - content.y1) * length);
   }
+
+  const lines = { before: new Int32Array(down.length), after: new Int32Array(down.length) };
+  const start = (y: number) => (y >= content.y1 && y < content.y2 ? y - content.y1 : rows) * length;
   for (let y = y1; y < y2; y++) {
-    const row = blurColumn(sums, content.y1, height, down, y, (x2 - x1) * n);
+    for (let k = 0; k < down.length; k++) {
+      lines.before[k] = start(mirror(y - k, height));
+      lines.after[k] = start(mirror(y + k, height));
+    }
+    weigh(sums, down, lines, row);
     const at = (y * width + x1) * n;
-    for (let i = 0; i < row.length; i++) result.data[at + i] = (row[i]! + 32768) >> 16;
+    for (let i = 0; i < length; i++) result.data[at + i] = (row[i]! + 32768) >> 16;
   }
   return result;
 }
@@ -104,47 +120,40 @@ function mirror(i: number, length: number): number {
   return at;
 }
 
-function blurRow(row: Int32Array, kernel: Int32Array, n: number, length: number): Int32Array {
-  const sums = new Int32Array(length);
-  const centre = (kernel.length - 1) * n;
-  for (let i = 0; i < length; i++) {
-    let left = centre + i;
-    let right = left;
-    let sum = kernel[0]! * row[left]!;
-    for (let k = 1; k < kernel.length; k++) {
-      left -= n;
-      right += n;
-      sum += Math.imul(kernel[k]!, row[left]! + row[right]!);
-    }
-    sums[i] = sum;
-  }
-  return sums;
+/** Where the values begin that weight `k` of a half kernel is for, before and after the centre. */
+interface Taps {
+  readonly before: Int32Array;
+  readonly after: Int32Array;
 }
 
-/** Output row `y`, from sums that begin at row `top`; rows that are not there are black. */
-function blurColumn(
-  sums: readonly Int32Array[],
-  top: number,
-  height: number,
-  kernel: Int32Array,
-  y: number,
-  length: number,
-): Int32Array {
-  const out = new Int32Array(length);
-  const add = (row: Int32Array | undefined, weight: number) => {
-    if (!row) return;
-    for (let i = 0; i < length; i++) out[i] = out[i]! + Math.imul(row[i]!, weight);
-  };
-  add(sums[y - top], kernel[0]!);
-  for (let k = 1; k < kernel.length; k++) {
-    const weight = kernel[k]!;
-    const upper = sums[mirror(y - k, height) - top];
-    const lower = sums[mirror(y + k, height) - top];
-    if (upper && lower) {
-      for (let i = 0; i < length; i++) out[i] = out[i]! + Math.imul(upper[i]! + lower[i]!, weight);
-    } else {
-      add(upper ?? lower, weight);
+/**
+ * out[i] = kernel[0] · source[before[0] + i] + Σ kernel[k] · (source[before[k] + i] + source[after[k] + i]).
+ * Four weights at a time, as most of the time goes into reading and writing `out`.
+ */
+function weigh(source: Int32Array, kernel: Int32Array, { before, after }: Taps, out: Int32Array): void {
+  const length = out.length;
+  const centre = kernel[0]!;
+  const start = before[0]!;
+  for (let i = 0; i < length; i++) out[i] = Math.imul(centre, source[start + i]!);
+  let k = 1;
+  for (; k + 3 < kernel.length; k += 4) {
+    const [w0, w1, w2, w3] = [kernel[k]!, kernel[k + 1]!, kernel[k + 2]!, kernel[k + 3]!];
+    const [a0, a1, a2, a3] = [before[k]!, before[k + 1]!, before[k + 2]!, before[k + 3]!];
+    const [b0, b1, b2, b3] = [after[k]!, after[k + 1]!, after[k + 2]!, after[k + 3]!];
+    for (let i = 0; i < length; i++) {
+      out[i] =
+        (out[i]! +
+          Math.imul(w0, source[a0 + i]! + source[b0 + i]!) +
+          Math.imul(w1, source[a1 + i]! + source[b1 + i]!) +
+          Math.imul(w2, source[a2 + i]! + source[b2 + i]!) +
+          Math.imul(w3, source[a3 + i]! + source[b3 + i]!)) |
+        0;
     }
   }
-  return out;
+  for (; k < kernel.length; k++) {
+    const w = kernel[k]!;
+    const a = before[k]!;
+    const b = after[k]!;
+    for (let i = 0; i < length; i++) out[i] = out[i]! + Math.imul(w, source[a + i]! + source[b + i]!);
+  }
 }

@@ -29,9 +29,7 @@ export function dilate(source: Image, kernel: Image): Image {
       const right = left + run.length - window;
       const at = to * width;
       for (let x = x1; x < x2; x++) {
-        const a = level[x + left]!;
-        const b = level[x + right]!;
-        const best = a > b ? a : b;
+        const best = Math.max(level[x + left]!, level[x + right]!);
         if (best > result.data[at + x]!) result.data[at + x] = best;
       }
     }
@@ -125,9 +123,7 @@ function windowMaxima(longest: number, width: number, pad: number) {
         const finer = levels[k - 1]!;
         const level = levels[k]!;
         for (let i = 0; i < length; i++) {
-          const a = finer[i]!;
-          const b = i + half < length ? finer[i + half]! : 0;
-          level[i] = a > b ? a : b;
+          level[i] = Math.max(finer[i]!, i + half < length ? finer[i + half]! : 0);
         }
       }
     },

@@ -148,6 +148,5 @@ function down(source: Image, rows: Axis, y1: number, y2: number, top: number): I
 }
 
 function toByte(sum: number): number {
-  const value = sum >> 22;
-  return value < 0 ? 0 : value > 255 ? 255 : value;
+  return Math.max(0, Math.min(sum >> 22, 255));
 }

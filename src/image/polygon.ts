@@ -6,8 +6,8 @@ const LINES = 4;
 
 /**
  * Draws a filled polygon in white into a one-channel picture, antialiased: a pixel that is partly covered gets
- * its share of 255. Corners are continuous positions (the first pixel reaches from 0 to 1); a polygon that
- * crosses itself is filled by the even-odd rule. Parts outside the picture are cut.
+ * its share of 255. Corners are continuous positions (the first pixel reaches from 0 to 1). Where a polygon
+ * overlaps itself in the same direction it is filled (non-zero rule). Parts outside the picture are cut.
  */
 export function fillPolygon(target: Image, corners: readonly Point[]): void {
   const { width, height, data } = target;
@@ -18,8 +18,13 @@ export function fillPolygon(target: Image, corners: readonly Point[]): void {
   for (let y = top; y < bottom; y++) {
     cover.fill(0);
     for (let line = 0; line < LINES; line++) {
-      const xs = crossings(corners, y + (line + 0.5) / LINES);
-      for (let i = 0; i + 1 < xs.length; i += 2) addSpan(cover, width, xs[i]!, xs[i + 1]!);
+      let winding = 0;
+      let from = 0;
+      for (const { x, turn } of crossings(corners, y + (line + 0.5) / LINES)) {
+        if (winding === 0) from = x;
+        winding += turn;
+        if (winding === 0) addSpan(cover, width, from, x);
+      }
     }
     for (let x = 0; x < width; x++) {
       const value = Math.min(255, Math.round((cover[x]! * 255) / LINES));
@@ -28,14 +33,24 @@ export function fillPolygon(target: Image, corners: readonly Point[]): void {
   }
 }
 
-function crossings(corners: readonly Point[], y: number): number[] {
-  const xs: number[] = [];
+interface Crossing {
+  readonly x: number;
+  /** +1 where the outline goes down, −1 where it goes up. */
+  readonly turn: 1 | -1;
+}
+
+/** Where the outline crosses the line at `y`, from left to right. */
+function crossings(corners: readonly Point[], y: number): Crossing[] {
+  const found: Crossing[] = [];
   let from = corners[corners.length - 1]!;
   for (const to of corners) {
-    if (from.y <= y !== to.y <= y) xs.push(from.x + ((y - from.y) / (to.y - from.y)) * (to.x - from.x));
+    if (from.y <= y !== to.y <= y) {
+      const x = from.x + ((y - from.y) / (to.y - from.y)) * (to.x - from.x);
+      found.push({ x, turn: to.y > from.y ? 1 : -1 });
+    }
     from = to;
   }
-  return xs.sort((a, b) => a - b);
+  return found.sort((a, b) => a.x - b.x);
 }
 
 /** Adds to each pixel how much of its width lies between `from` and `to`. */

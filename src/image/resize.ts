@@ -236,7 +236,7 @@ function lanczosDown(taps: Float64Array[], weights: Int32Array, w: number, out: 
       r6[i]! * w6 +
       r7[i]! * w7;
     const value = sum / 4194304 + 0.5;
-    out[at + i] = value <= 0 ? 0 : value >= 255 ? 255 : value;
+    out[at + i] = Math.max(0, Math.min(value, 255));
   }
 }
 
