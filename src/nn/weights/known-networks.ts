@@ -64,7 +64,7 @@ const NETWORKS: readonly KnownNetwork[] = [
   },
   {
     what: 'a SyncNet of LatentSync',
-    names: ['audio_encoder.down_blocks.0.conv1.weight', 'visual_encoder.down_blocks.0.conv1.weight'],
+    names: ['audio_encoder.conv_in.weight', 'visual_encoder.conv_in.weight'],
   },
   { what: 'a VGG classifier', names: ['features.0.weight', 'classifier.0.weight'] },
   {

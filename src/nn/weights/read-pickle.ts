@@ -1,4 +1,6 @@
+import { BYTES_PER_ELEMENT, sizeOf } from '../../core/tensor.ts';
 import type { ByteSource } from './byte-source.ts';
+import type { LazyTensor } from './checkpoint.ts';
 import { badFile, wrongFile } from './checkpoint-error.ts';
 import { fileKind, KIND_BYTES } from './file-kind.ts';
 import { inflate } from './inflate.ts';
@@ -21,7 +23,16 @@ const DEEPEST = 64;
  * @throws MuseTalkError `WRONG_FILE` when it is another kind of file, `BAD_FILE` when it is broken or hostile.
  */
 export async function readPickle(source: ByteSource): Promise<unknown> {
-  return finished(source.path, await readObject(source));
+  return finished(source, await readObject(source));
+}
+
+/** Refuses tensors that repeat the same bytes so often that they would fill the memory. */
+function tensorBudget({ path, size }: ByteSource): (tensor: LazyTensor) => void {
+  let left = 4 * size + (64 << 20);
+  return ({ entry: { dtype, shape } }) => {
+    left -= sizeOf(shape) * BYTES_PER_ELEMENT[dtype];
+    if (left < 0) throw badFile(path, 'its tensors are far larger than the file');
+  };
 }
 
 async function readObject(source: ByteSource): Promise<PickledFile> {
@@ -45,7 +56,9 @@ async function readObject(source: ByteSource): Promise<PickledFile> {
 }
 
 /** Replaces what stands for tensors by the tensors, in copies of the containers around them. */
-async function finished(path: string, file: PickledFile): Promise<unknown> {
+async function finished(source: ByteSource, file: PickledFile): Promise<unknown> {
+  const { path } = source;
+  const spend = tensorBudget(source);
   const copies = new Map<unknown, unknown>();
   const finish = async (value: unknown, depth: number): Promise<unknown> => {
     if (typeof value !== 'object' || value === null) return value;
@@ -54,7 +67,9 @@ async function finished(path: string, file: PickledFile): Promise<unknown> {
     if (value instanceof ParameterRef) return finish(value.tensor, depth + 1);
     if (value instanceof NumpyArray) return value.tensor;
     if (value instanceof TensorRef) {
-      const tensor = await (await pickledTensor(path, 'in the pickle', value, file)).read();
+      const lazy = await pickledTensor(path, 'in the pickle', value, file);
+      spend(lazy);
+      const tensor = await lazy.read();
       copies.set(value, tensor);
       return tensor;
     }
