@@ -62,7 +62,8 @@ export const resizeGradient: GradientRule = (dy, [x], { attributes }) => {
   const [inputs, outputs] = [sizes(x).slice(2), sizes(dy).slice(2)];
   const factor = outputs[0]! / inputs[0]!;
   if (attributes.mode === 'nearest' && Number.isInteger(factor) && outputs[1]! / inputs[1]! === factor) {
-    return [factor === 1 ? dy : mul(averagePool(dy, { kernel: factor }), factor ** 2)];
+    // The factor comes first because ONNX Runtime would merge a padding before the pool into it, and then refuse it.
+    return [factor === 1 ? dy : averagePool(mul(dy, factor ** 2), { kernel: factor })];
   }
   const weights = attributes.mode === 'nearest' ? nearestWeights : linearWeights(attributes);
   const [rows, columns] = inputs.map((size, i) => weights(size, outputs[i]!)) as [Float32Array, Float32Array];

@@ -1,0 +1,76 @@
+/**
+ * AdamW over flat vectors, beside the graph: one pass over memory that stays where it is. As operators of a graph
+ * the same update is a dozen passes and two copies of every parameter.
+ *
+ * Formula: "Decoupled Weight Decay Regularization" (Loshchilov and Hutter, 2019), algorithm 2, with PyTorch's
+ * placement of eps: p ← p (1 − lr · decay) − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps).
+ */
+
+export interface AdamOptions {
+  /** Decay of the mean gradient and of the mean square. Default 0.9 and 0.999. */
+  betas?: readonly [number, number];
+  /** Added to the denominator. Default 1e-8. */
+  eps?: number;
+  /** Decoupled decay of every tensor, norms and biases too. Default 0.01. */
+  weightDecay?: number;
+  /** Gradients whose norm over all tensors is larger are shortened to it. Not clipped when left out. */
+  clipNorm?: number | undefined;
+  /**
+   * Decay of an average of the parameters over time, which ramps up as (t + 1) / (t + 10). No average is kept when
+   * left out.
+   */
+  ema?: number | undefined;
+}
+
+/** The vectors of one optimiser, all of one length. */
+export interface AdamState {
+  readonly parameters: Float32Array;
+  /** Mean gradient. */
+  readonly first: Float32Array;
+  /** Mean square of the gradient. */
+  readonly second: Float32Array;
+  /** Average of the parameters over time, when one is kept. */
+  readonly average: Float32Array | undefined;
+}
+
+/** The L2 norm, summed in double precision. */
+export function norm(vector: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < vector.length; i++) sum += vector[i]! * vector[i]!;
+  return Math.sqrt(sum);
+}
+
+/**
+ * Changes the state by one step along a gradient and gives the gradient's norm before clipping. `step` counts
+ * from 1. A gradient that is not finite changes nothing.
+ */
+export function adamStep(
+  { parameters, first, second, average }: AdamState,
+  gradient: Float32Array,
+  { step, learningRate, scale = 1 }: { step: number; learningRate: number; scale?: number },
+  { betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01, clipNorm, ema = 0 }: AdamOptions,
+): number {
+  const length = norm(gradient) * scale;
+  if (!Number.isFinite(length)) return length;
+  // The small number is PyTorch's clip_grad_norm_.
+  const factor = scale * (clipNorm === undefined ? 1 : Math.min(1, clipNorm / (length + 1e-6)));
+  const rate = learningRate / (1 - beta1 ** step);
+  const spread = 1 / Math.sqrt(1 - beta2 ** step);
+  const kept = 1 - learningRate * weightDecay;
+  for (let i = 0; i < parameters.length; i++) {
+    const g = gradient[i]! * factor;
+    const m = beta1 * first[i]! + (1 - beta1) * g;
+    const v = beta2 * second[i]! + (1 - beta2) * g * g;
+    first[i] = m;
+    second[i] = v;
+    parameters[i] = parameters[i]! * kept - (rate * m) / (Math.sqrt(v) * spread + eps);
+  }
+  if (average) follow(average, parameters, Math.min(ema, (step + 1) / (step + 10)));
+  return length;
+}
+
+function follow(average: Float32Array, parameters: Float32Array, decay: number): void {
+  for (let i = 0; i < average.length; i++) {
+    average[i] = parameters[i]! + decay * (average[i]! - parameters[i]!);
+  }
+}
