@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Tensor } from '../../src/core/tensor.ts';
+import { readBgr } from '../../test/bgr.ts';
 import { expectClose } from '../../test/close.ts';
-import { readFloats, readNpy } from '../../test/npy.ts';
+import { readFloats } from '../../test/npy.ts';
 import { readJson, seededWeights } from '../../test/seeded-network.ts';
 import { golden } from '../../test/shared.ts';
 import { fnv1a, seededUniform } from '../nn/seeded-weights.ts';
@@ -18,6 +18,7 @@ import { readVaeConfig, unscaled, vaeDecoder, vaeName } from './vae.ts';
 
 const data = golden('networks');
 const read = (file: string | string[] | undefined) => readFloats(join(data.folder, String(file)));
+const rgb = (file: string | string[] | undefined) => readBgr(join(data.folder, String(file)));
 
 for (const recorded of data.cases.filter(({ name }) => name === 'frame_tiny')) {
   const { name, what, inputs, outputs, tolerance } = recorded;
@@ -59,11 +60,4 @@ for (const { name, params, outputs, tolerance } of data.cases.filter((c) => c.na
     );
     expectClose({ data: results.y!.data }, { data: read(outputs.applied_first_frame).data }, tolerance);
   });
-}
-
-/** A recorded picture [H, W, 3] or [1, H, W, 3] of BGR bytes as [1, H, W, 3] of RGB bytes. */
-function rgb(file: string | string[] | undefined): Tensor<'uint8'> {
-  const { shape, data: bgr } = readNpy(join(data.folder, String(file))) as Tensor<'uint8'>;
-  const flipped = bgr.map((_, i) => bgr[i + 2 - 2 * (i % 3)]!);
-  return { dtype: 'uint8', shape: shape.length === 3 ? [1, ...shape] : shape, data: flipped };
 }

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { FloatTensor, Tensor } from '../../src/core/tensor.ts';
+import { readBgr } from '../../test/bgr.ts';
 import { expectClose } from '../../test/close.ts';
-import { readFloats, readNpy } from '../../test/npy.ts';
+import { readFloats } from '../../test/npy.ts';
 import { namedShapes, readJson, seededWeights } from '../../test/seeded-network.ts';
 import { golden } from '../../test/shared.ts';
+import type { FloatTensor } from '../core/tensor.ts';
 import { slice } from '../nn/ops/shape.ts';
 import { runGraph } from '../nn/session.ts';
 import { input } from '../nn/value.ts';
@@ -18,14 +19,8 @@ import { readVaeConfig, unscaled, vaeDecoder, vaeEncoder, vaeName } from './vae.
 
 const data = golden('networks');
 const read = (file: string | string[] | undefined) => readFloats(join(data.folder, String(file)));
+const rgb = (file: string | string[] | undefined) => readBgr(join(data.folder, String(file)));
 const find = (name: string) => data.cases.filter((recorded) => recorded.name === name);
-
-/** A recorded picture [H, W, 3] or [B, H, W, 3] of BGR bytes as [B, H, W, 3] of RGB bytes. */
-function rgb(file: string | string[] | undefined): Tensor<'uint8'> {
-  const { shape, data: bgr } = readNpy(join(data.folder, String(file))) as Tensor<'uint8'>;
-  const flipped = bgr.map((_, i) => bgr[i + 2 - 2 * (i % 3)]!);
-  return { dtype: 'uint8', shape: shape.length === 3 ? [1, ...shape] : shape, data: flipped };
-}
 
 for (const recorded of find('vae_tiny_encode')) {
   const { name, inputs, outputs, tolerance } = recorded;
