@@ -99,5 +99,7 @@ export function latin1Text(bytes: Uint8Array): string {
 
 /** The bytes of a text whose characters are all below 256, as Python's Latin-1 codec gives them. */
 export function latin1Bytes(text: string): Uint8Array {
-  return Uint8Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }

@@ -52,7 +52,9 @@ class PickleMachine {
   private readonly stack: unknown[] = [];
   /** Heights of the stack at the open MARKs. */
   private readonly marks: number[] = [];
-  private readonly memo = new Map<number, unknown>();
+  /** The memo, as far as it is filled in order, which is nearly always the whole of it. */
+  private readonly memo: unknown[] = [];
+  private readonly scatteredMemo = new Map<number, unknown>();
   private budget = BUDGET;
 
   constructor(path: string, cursor: ByteCursor, classes: PickleClasses) {
@@ -118,17 +120,24 @@ class PickleMachine {
   }
 
   memoize(index: number): void {
-    this.spend(3);
-    this.memo.set(index, this.top());
+    this.spend(1);
+    if (index <= this.memo.length) {
+      this.memo[index] = this.top();
+      this.scatteredMemo.delete(index);
+    } else {
+      this.spend(8);
+      this.scatteredMemo.set(index, this.top());
+    }
   }
 
   memoizeNext(): void {
-    this.memoize(this.memo.size);
+    this.memoize(this.memo.length + this.scatteredMemo.size);
   }
 
   recall(index: number): void {
-    if (!this.memo.has(index)) throw this.broken(`it recalls memo entry ${index}, which was never stored`);
-    this.push(this.memo.get(index));
+    if (index < this.memo.length) this.push(this.memo[index]);
+    else if (this.scatteredMemo.has(index)) this.push(this.scatteredMemo.get(index));
+    else throw this.broken(`it recalls memo entry ${index}, which was never stored`);
   }
 
   pushGlobal(module: unknown, name: unknown): void {
@@ -352,7 +361,7 @@ function popGroupInto(m: PickleMachine, put: (target: unknown, items: unknown[])
 }
 
 function pushContainer(m: PickleMachine, container: unknown[] | Map<unknown, unknown> | Set<unknown>): void {
-  m.spend(Array.isArray(container) ? 4 : 16);
+  m.spend(Array.isArray(container) ? 4 : 32);
   m.push(container);
 }
 
@@ -408,7 +417,7 @@ function sizeWithin(tuple: unknown): number {
   return tuple.reduce((total: number, member) => {
     if (Array.isArray(member)) return total + member.length;
     if (member instanceof Map || member instanceof Set) return total + 4 * member.size;
-    if (typeof member === 'string' || member instanceof Uint8Array) return total + member.length / 8;
+    if (typeof member === 'string' || member instanceof Uint8Array) return total + member.length / 4;
     return total;
   }, tuple.length);
 }
