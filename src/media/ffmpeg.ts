@@ -75,7 +75,7 @@ export async function* streamTool(
     if (inputError !== undefined) throw inputError;
     const reason = killer.reason();
     if (reason || code !== 0 || namesFullDisk(errorText()))
-      throw toolError(name, options, reason ?? failure(code, killedBy, errorText()), errorText());
+      throw toolError(name, options, reason ?? failure(code, killedBy, errorText(), options), errorText());
   } catch (error) {
     options.signal?.throwIfAborted();
     throw error;
@@ -202,7 +202,7 @@ async function feed(child: Child, options: ToolOptions, kill: (why?: string) => 
   try {
     for (;;) {
       const next = await nextWhileAlive(source, child);
-      if (next === 'ended') {
+      if (next === 'ended' || stdin.destroyed) {
         source.return?.()?.catch(() => {}); // not waited for: it may be stuck, and nobody wants its bytes
         return undefined;
       }
@@ -280,10 +280,18 @@ function silence(options: ToolOptions): string {
   return `nothing moved for ${patienceOf(options)} seconds`;
 }
 
-function failure(code: number | null, killedBy: string | null, text: string): string {
-  if (killedBy === 'SIGXCPU') return 'it used more processor time than allowed';
+function failure(
+  code: number | null,
+  killedBy: string | null,
+  text: string,
+  { cpuTime }: ToolOptions,
+): string {
+  const words = firstLines(text);
+  // ffmpeg catches the signal of the limit and ends by itself, with 255 and without a word.
+  if (killedBy === 'SIGXCPU' || (code === 255 && cpuTime !== undefined && !words))
+    return 'it used more processor time than allowed';
   if (killedBy) return `it was ended by ${killedBy}`;
-  return firstLines(text) || `exit code ${code}`;
+  return words || `exit code ${code}`;
 }
 
 /** FFmpeg's own words: the first lines that say something, without addresses and without the file's name. */

@@ -51,6 +51,8 @@ export async function openVideo(path: string, options: OpenVideoOptions = {}): P
   return videoFile(opened, stamps, timing, options);
 }
 
+type FoundVideo = Probe & { readonly video: VideoStream };
+
 /** Every frame of the source at its own time. */
 function sourceTiming(stamps: Timestamps): Timing {
   return {
@@ -62,7 +64,7 @@ function sourceTiming(stamps: Timestamps): Timing {
 }
 
 function videoFile(
-  found: Probe & { video: VideoStream },
+  found: FoundVideo,
   stamps: Timestamps,
   timing: Timing,
   { timing: wish, signal }: OpenVideoOptions,
@@ -116,16 +118,53 @@ interface DecodeContext {
   readonly warnings: string[];
 }
 
-/** The RGB bytes of frames `start` … `end` − 1 of a stream. Frames that a damaged end lacks repeat the last one. */
+/**
+ * The RGB bytes of frames `start` … `end` − 1 of a stream. Frames that a damaged end lacks repeat the last one.
+ *
+ * Decoding begins at the keyframe before `start`. Where it ends too early (H.264 with open groups can, near its
+ * end), the rest is decoded from the beginning, which always works.
+ */
 async function* decode(
-  found: Probe & { video: VideoStream },
+  found: FoundVideo,
   stamps: Timestamps,
   start: number,
   end: number,
   { signal, warnings }: DecodeContext,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  const { path, kind, video } = found;
-  const entry = entryPoint(stamps, kind.demuxer, start);
+  let given = start;
+  let held: Uint8Array<ArrayBuffer> | undefined; // held back, so that the last can be copied before it is given away
+  for (const entry of new Set([entryPoint(stamps, found.kind.demuxer, start), 0])) {
+    let index = entry;
+    for await (const picture of picturesFrom(entry, found, stamps, signal)) {
+      if (index++ < given) continue;
+      if (held) yield held;
+      held = picture;
+      if (++given >= end) break;
+    }
+    if (given >= end) break;
+  }
+  if (held === undefined)
+    throw new MuseTalkError(
+      'BAD_FILE',
+      `${found.path} ends before frame ${start}, though it names ${stamps.times.length}`,
+      {
+        hint: 'The file may be cut off; copy or download it again.',
+        facts: { path: found.path, start },
+      },
+    );
+  if (given < end)
+    warnings.push(`the video names ${end} frames but only ${given} can be decoded; the last one is repeated`);
+  for (; given < end; given++) yield held.slice();
+  yield held;
+}
+
+/** RGB bytes of the frames of a stream from the keyframe `entry` on. */
+async function* picturesFrom(
+  entry: number,
+  { path, kind, video }: FoundVideo,
+  stamps: Timestamps,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const args = [
     ...(entry > 0 ? ['-seek_timestamp', '1', '-ss', secondsBefore(stamps, entry)] : []),
     ...inputFile(path, kind.demuxer),
@@ -133,30 +172,9 @@ async function* decode(
     ...['-vf', toRgb(decideColor(video.color, video), video.width, video.height, video.alpha)],
     ...['-vsync', '0', '-f', 'rawvideo', 'pipe:1'],
   ];
-  const channels = video.alpha ? 4 : 3;
   const bytes = streamTool('ffmpeg', args, { task: `decode ${path}`, blame: 'BAD_FILE', signal });
-  let index = entry;
-  let held: Uint8Array<ArrayBuffer> | undefined; // one is held back, so that the last can be copied before it is given away
-  for await (const picture of pieces(bytes, video.width * video.height * channels)) {
-    if (index >= start) {
-      if (held) yield held;
-      held = video.alpha ? overBlack(picture) : picture;
-    }
-    if (++index >= end) break;
-  }
-  if (held === undefined)
-    throw new MuseTalkError(
-      'BAD_FILE',
-      `${path} ends before frame ${start}, though it names ${stamps.times.length}`,
-      {
-        hint: 'The file may be cut off; copy or download it again.',
-        facts: { path, frames: index },
-      },
-    );
-  if (index < end)
-    warnings.push(`the video names ${end} frames but only ${index} can be decoded; the last one is repeated`);
-  for (; index < end; index++) yield held.slice();
-  yield held;
+  const size = video.width * video.height * (video.alpha ? 4 : 3);
+  for await (const picture of pieces(bytes, size)) yield video.alpha ? overBlack(picture) : picture;
 }
 
 /** Containers in which FFmpeg finds a moment exactly; others are decoded from their beginning. */

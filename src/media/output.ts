@@ -93,7 +93,12 @@ async function sync(path: string): Promise<void> {
   }
 }
 
-async function checkFree(output: string, overwrite: boolean): Promise<void> {
+/**
+ * Makes sure that `output` may be written.
+ *
+ * @throws MuseTalkError `CANNOT_WRITE` when it is a folder, or a file and `overwrite` is off.
+ */
+export async function checkFree(output: string, overwrite: boolean): Promise<void> {
   const there = await stat(output).catch(() => undefined);
   if (there?.isDirectory())
     throw new MuseTalkError('CANNOT_WRITE', `${output} is a folder`, {

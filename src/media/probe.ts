@@ -172,10 +172,15 @@ function describeSound(stream: PrintedStream, fileStart: number, pictureStart: n
     codec: stream.codec_name ?? 'unknown',
     rate: Number(stream.sample_rate ?? 0),
     channels: stream.channels ?? 0,
-    start: (Number(stream.start_time ?? fileStart) || 0) - fileStart - origin,
+    start: firstSample(Number(stream.start_time ?? fileStart) || 0) - fileStart - origin,
     origin,
     duration: seconds(stream.duration),
   };
+}
+
+/** A stream that begins just before 0 (Opus) has a run-in there, which its decoder leaves out. */
+function firstSample(start: number): number {
+  return start > -LATEST_ORIGIN ? Math.max(0, start) : start;
 }
 
 function seconds(text: string | undefined): number | undefined {

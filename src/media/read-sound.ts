@@ -2,6 +2,7 @@ import { MuseTalkError } from '../core/errors.ts';
 import { inputFile, streamTool } from './ffmpeg.ts';
 import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
 import { type Probe, probe, refuseAbove, type SoundStream } from './probe.ts';
+import { meanOfChannels } from './sound-track.ts';
 import type { SoundSource } from './source.ts';
 
 export interface ReadSoundOptions {
@@ -105,7 +106,7 @@ async function* decode(
   if (lead > 0) yield { samples: new Float32Array(lead), broken: 0 };
   const args = [
     ...inputFile(path, kind.demuxer),
-    ...['-map', `0:${stream.index}`, '-vn', '-sn', '-dn'],
+    ...['-map', `0:${stream.index}`, '-vn', '-sn', '-dn', ...averaged(stream)],
     ...['-ac', '1', '-ar', String(RATE), '-f', sixteenBit ? 's16le' : 'f32le', 'pipe:1'],
   ];
   const bytes = streamTool('ffmpeg', args, {
@@ -120,6 +121,11 @@ async function* decode(
     skip -= Math.min(skip, piece.samples.length);
     if (samples.length > 0) yield { ...piece, samples };
   }
+}
+
+/** More than eight channels have no agreed places, so FFmpeg refuses to mix them: their mean is taken. */
+function averaged({ channels }: SoundStream): string[] {
+  return channels > 8 ? ['-af', meanOfChannels(channels)] : [];
 }
 
 /** The same bytes in pieces that hold whole samples of `size` bytes. */

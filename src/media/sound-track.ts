@@ -64,7 +64,8 @@ export async function soundArguments(
     return { input, output: [...map, '-c:a', 'copy'], encoder: 'copy' };
 
   // Late or missing samples become silence, and the track ends with the pictures.
-  const filter = `aresample=async=1:first_pts=0,apad,atrim=end=${context.duration.toFixed(6)}`;
+  const mix = sound.channels > 8 ? `${meanOfChannels(sound.channels)},` : '';
+  const filter = `${mix}aresample=async=1:first_pts=0,apad,atrim=end=${context.duration.toFixed(6)}`;
   return {
     input,
     output: [...map, '-af', filter, '-c:a', format.soundEncoder, ...bitRate(sound)],
@@ -72,9 +73,15 @@ export async function soundArguments(
   };
 }
 
+/** FFmpeg filter that makes one channel of many, each counting alike. */
+export function meanOfChannels(channels: number): string {
+  const terms = Array.from({ length: channels }, (_, c) => `${1 / channels}*c${c}`);
+  return `pan=mono|c0=${terms.join('+')}`;
+}
+
 /** 96 kbit/s for each of at most two channels, less below 32 kHz; more channels are mixed down to two. */
 function bitRate({ channels, rate }: SoundStream): string[] {
-  const written = Math.min(channels, 2);
+  const written = channels > 8 ? 1 : Math.min(channels, 2);
   return ['-ac', String(written), '-b:a', `${(rate < 32000 ? 64 : 96) * written}k`];
 }
 
