@@ -1,6 +1,6 @@
 /** Convolutions, pooling, resizing and matrix products. Pictures are [B, C, H, W]. */
 import type { Dim, Value } from '../value.ts';
-import { apply, constant, fixed, product, shapeError } from '../value.ts';
+import { apply, constant, fixed, ints, product, shapeError } from '../value.ts';
 import { broadcast } from './arithmetic.ts';
 import { reshape } from './shape.ts';
 
@@ -151,15 +151,18 @@ export function resizeBilinear(
 }
 
 function resize(x: Value, height: number, width: number, attributes: Record<string, string>): Value {
-  // Scales rather than sizes: the batch may be a name. ORT derives the size as floor(in · scale), so the float
-  // scale is nudged up where rounding would lose a row.
+  const shape = [x.shape[0]!, x.shape[1]!, height, width];
+  const known = shape.every((dim) => typeof dim === 'number');
+  if (known) return apply('Resize', [x, undefined, undefined, ints(shape)], shape, { attributes });
+  // Where the batch is a name, only scales will do. ORT derives the size as floor(in · scale), so the float scale
+  // is nudged up where rounding would lose a row.
   const scales = [height / fixed(x, 2), width / fixed(x, 3)].map((scale, i) => {
     const rounded = Math.fround(scale);
     const size = [height, width][i]!;
-    return Math.floor(Math.fround(rounded * fixed(x, i + 2))) === size ? rounded : nextFloat(rounded);
+    return Math.floor(rounded * fixed(x, i + 2)) === size ? rounded : nextFloat(rounded);
   });
   const scale = constant({ dtype: 'float32', shape: [4], data: Float32Array.of(1, 1, ...scales) });
-  return apply('Resize', [x, undefined, scale], [x.shape[0]!, x.shape[1]!, height, width], { attributes });
+  return apply('Resize', [x, undefined, scale], shape, { attributes });
 }
 
 function nextFloat(value: number): number {
