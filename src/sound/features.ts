@@ -86,6 +86,9 @@ export interface ConditionOptions extends BlockOptions {
    * whatever stands here.
    */
   readonly frames?: number | Rounding | undefined;
+  /** Frames of 40 ms heard before and after the frame itself; 2 and 2 by default, as the published weights want. */
+  readonly before?: number | undefined;
+  readonly after?: number | undefined;
 }
 
 /**
@@ -112,15 +115,16 @@ export async function* conditions(
 
 /** The windows that `conditions` takes, in order: for each frame the numbers of its rows, −1 for zeros. */
 export function frameWindows(samples: number, options: ConditionOptions): Iterable<FrameWindow> {
-  const { version, compat = 'right', fps, frames = 'round' } = options;
+  const { version, compat = 'right', fps, frames = 'round', before = 2, after = 2 } = options;
+  const sides = { before, after };
   const rate = exactRate(fps);
   const rows = featureRows(samples, options);
   if (compat === 'upstream') {
     const literal = typeof fps === 'number' ? fps : rate.num / rate.den;
-    return version === '1.5' ? whisperChunks(samples, literal) : feature2chunks(rows, literal);
+    return version === '1.5' ? whisperChunks(samples, literal, sides) : feature2chunks(rows, literal, sides);
   }
   const count = typeof frames === 'number' ? frames : frameCount(samples, rate, frames);
-  return rightWindows(count, { rows, fps: rate, ends: version === '1.5' ? 'zeros' : 'repeat' });
+  return rightWindows(count, { rows, fps: rate, ends: version === '1.5' ? 'zeros' : 'repeat', ...sides });
 }
 
 function* rightWindows(count: number, options: Parameters<typeof windowOfFrame>[1]): Generator<FrameWindow> {

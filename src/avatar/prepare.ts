@@ -1,0 +1,201 @@
+/** From a video to an avatar: box, latents and mask of each frame. Pixels pass through; none are kept. */
+import type { Box, Point } from '../core/box.ts';
+import { MuseTalkError } from '../core/errors.ts';
+import { batches, prefetch } from '../core/stream.ts';
+import type { FaceFinder, FindOptions } from '../face/finder.ts';
+import type { Image } from '../image/image.ts';
+import { type Layout, type LipModel, unstack } from '../lips/lip-model.ts';
+import type { Frame, VideoSource } from '../media/source.ts';
+import { type AvatarFace, AvatarStore } from './store.ts';
+
+/** What depends on a video alone; what it says, and to which sound, comes later. */
+export interface Avatar {
+  readonly video: VideoSource;
+  /** Frames that were prepared, counted from the first of the video. */
+  readonly frameCount: number;
+  /** Frames among them that show a face. */
+  readonly faceCount: number;
+  readonly warnings: readonly string[];
+  /** Box, latents and mask of a frame; `null` where it shows no face. */
+  face(frame: number): Promise<AvatarFace | null>;
+  /** How far the mouth of a frame is open, as a part of the box's height; NaN where it is not known. */
+  opening(frame: number): number;
+  /** Closes its files. */
+  close(): Promise<void>;
+}
+
+export interface PrepareOptions {
+  /** Folder for what is prepared; what an earlier run left there is continued. */
+  readonly folder: string;
+  /** How many frames from the first on; all by default. */
+  readonly frameCount?: number | undefined;
+  /** Where faces come from: boxes before any margin, one for each frame, or something that finds them. */
+  readonly faces: { readonly coords: readonly (Box | null)[] } | { readonly finder: FaceFinder };
+  readonly find?: FindOptions | undefined;
+  /** Frames given to the networks at once; 8 by default. */
+  readonly batchSize?: number | undefined;
+  /** Names everything outside the model that changes the result, such as the identity of the video. */
+  readonly key?: string | undefined;
+  /** Hears the boxes as soon as they are known. */
+  readonly onCoords?: ((coords: readonly (Box | null)[]) => void | Promise<void>) | undefined;
+  readonly onProgress?:
+    | ((progress: { stage: 'faces' | 'prepare'; done: number; total: number }) => void)
+    | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Prepares an avatar. The video is read once where boxes are given, else twice: once for faces, once for latents.
+ *
+ * @throws MuseTalkError NO_FACE when no frame shows a face, BAD_OPTION when there are fewer boxes than frames,
+ * CANNOT_WRITE; and what the video, the finder and the model throw.
+ */
+export async function prepareAvatar(
+  model: LipModel,
+  video: VideoSource,
+  options: PrepareOptions,
+): Promise<Avatar> {
+  const { folder, frameCount = video.frameCount, key = '', batchSize = 8, signal } = options;
+  const header = { key: `${model.key} ${key}`, latentShape: model.latentShape, frameCount };
+  const store = await AvatarStore.open(folder, header, batchSize);
+  try {
+    const warnings: string[] = [];
+    if (store.count < frameCount || options.onCoords) {
+      const layout = await layoutOf(model, video, frameCount, options);
+      await options.onCoords?.(layout.coords);
+      warnings.push(...layout.warnings);
+      if (!layout.coords.some((box) => box !== null)) throw noFace(frameCount);
+      await fill(store, model, video, { ...options, layout, frameCount, batchSize });
+    }
+    signal?.throwIfAborted();
+    if (store.faceCount === 0) throw noFace(frameCount);
+    return {
+      video,
+      frameCount,
+      faceCount: store.faceCount,
+      warnings,
+      face: (frame) => store.face(frame),
+      opening: (frame) => store.opening(frame),
+      close: () => store.close(),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Boxes and landmarks of all frames. */
+async function layoutOf(
+  model: LipModel,
+  video: VideoSource,
+  frameCount: number,
+  { faces, find, onProgress, signal }: PrepareOptions,
+): Promise<Layout> {
+  if ('finder' in faces) {
+    const counted = async function* () {
+      for await (const face of faces.finder.find(video.frames(0, frameCount), find, signal)) {
+        yield face;
+        onProgress?.({ stage: 'faces', done: face.index + 1, total: frameCount });
+      }
+    };
+    return model.layout(counted(), video);
+  }
+  const { coords } = faces;
+  if (coords.length < frameCount) {
+    throw new MuseTalkError('BAD_OPTION', `there are ${coords.length} boxes for ${frameCount} frames`, {
+      hint: 'Give a box or null for each frame of this video.',
+      facts: { boxes: coords.length, frames: frameCount },
+    });
+  }
+  return {
+    coords: coords.slice(0, frameCount),
+    landmarks: () => undefined,
+    openings: new Float32Array(frameCount).fill(Number.NaN),
+    reference: undefined,
+    warnings: [],
+  };
+}
+
+interface FillOptions extends PrepareOptions {
+  readonly layout: Layout;
+  readonly frameCount: number;
+  readonly batchSize: number;
+}
+
+/** Adds the frames that the store does not have yet. */
+async function fill(
+  store: AvatarStore,
+  model: LipModel,
+  video: VideoSource,
+  options: FillOptions,
+): Promise<void> {
+  const { layout, frameCount, batchSize, onProgress, signal } = options;
+  const reference = await referenceOf(model, video, layout);
+  const start = store.count;
+  const cuts = prefetch(batches(cutOut(model, video, { layout, start, end: frameCount, signal }), batchSize));
+  for await (const batch of cuts) {
+    signal?.throwIfAborted();
+    const shown = batch.filter((cut) => cut !== null);
+    const crops = shown.map(({ crop, place }) => ({ ...crop, index: place.index }));
+    const latents = shown.length > 0 ? unstack(await model.prepare(crops, reference, { signal })) : [];
+    for (const cut of batch) {
+      await store.add(cut && { ...cut.face, latents: latents.shift()! });
+      onProgress?.({ stage: 'prepare', done: store.count, total: frameCount });
+    }
+  }
+}
+
+interface Cut {
+  readonly place: {
+    readonly index: number;
+    readonly box: Box;
+    readonly landmarks: readonly Point[] | undefined;
+  };
+  readonly crop: Image;
+  readonly face: Omit<AvatarFace, 'latents'>;
+}
+
+interface CutOptions {
+  readonly layout: Layout;
+  readonly start: number;
+  readonly end: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The face of each frame, cut out, with its mask. */
+async function* cutOut(
+  model: LipModel,
+  video: VideoSource,
+  { layout, start, end, signal }: CutOptions,
+): AsyncGenerator<Cut | null> {
+  for await (const frame of video.frames(start, end)) {
+    const coords = layout.coords[frame.index] ?? null;
+    const box = coords && model.boxOf(coords, video);
+    if (box === null) {
+      yield null;
+      continue;
+    }
+    const place = { index: frame.index, box, landmarks: layout.landmarks(frame.index) };
+    const mask = await model.mask(frame, place, { signal });
+    const opening = layout.openings[frame.index] ?? Number.NaN;
+    yield { place, crop: model.crop(frame, box), face: { box, mask, opening } };
+  }
+}
+
+async function referenceOf(model: LipModel, video: VideoSource, layout: Layout): Promise<Image | undefined> {
+  const { reference, coords } = layout;
+  const box = reference === undefined ? undefined : coords[reference];
+  const placed = box && model.boxOf(box, video);
+  if (reference === undefined || !placed) return undefined;
+  const frames: Frame[] = [];
+  for await (const frame of video.frames(reference, reference + 1)) frames.push(frame);
+  return model.crop(frames[0]!, placed);
+}
+
+function noFace(frames: number): MuseTalkError {
+  const where = frames === 1 ? 'the picture shows no face' : `none of ${frames} frames shows a face`;
+  return new MuseTalkError('NO_FACE', `${where} that could be used`, {
+    hint: 'Choose a video in which one face is seen from the front and is not too small, or give its boxes with --coords.',
+    facts: { frames },
+  });
+}

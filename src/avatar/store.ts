@@ -1,0 +1,239 @@
+/**
+ * What an avatar knows of its frames, on disk, so that memory does not grow with the length of a video.
+ *
+ * A folder with three files: `avatar.json` says what it was made of; `faces.bin` holds latents and packed masks, one
+ * face after another; `faces.jsonl` holds a line for each frame: where its record lies, or `null` for no face. A
+ * line is written after its record, and carries a checksum of it, so what a killed process leaves is whole up to its
+ * last good line and can be continued.
+ */
+import { type FileHandle, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { crc32, deflateRaw, inflateRaw } from 'node:zlib';
+import type { BlendMask } from '../compositing/masks.ts';
+import type { Box } from '../core/box.ts';
+import { MuseTalkError } from '../core/errors.ts';
+import { type FloatTensor, sizeOf, tensor } from '../core/tensor.ts';
+import { image } from '../image/image.ts';
+
+/** What is kept of a frame that shows a face. */
+export interface AvatarFace {
+  /** Cut out and pasted back; pixels of the frame. */
+  readonly box: Box;
+  readonly latents: FloatTensor;
+  readonly mask: BlendMask;
+  /** How far the mouth is open, as a part of the box's height; NaN where it is not known. */
+  readonly opening: number;
+}
+
+/** What the faces of a store were made of and with. */
+export interface StoreHeader {
+  /** Names model, settings and source; a store with another key is not continued. */
+  readonly key: string;
+  /** Shape of the latents of one face. */
+  readonly latentShape: readonly number[];
+  /** How many frames the store will have when it is complete. */
+  readonly frameCount: number;
+}
+
+const FORMAT = 'musetalk-avatar-1';
+const pack = promisify(deflateRaw);
+const unpack = promisify(inflateRaw);
+
+type Numbers4 = [x1: number, y1: number, x2: number, y2: number];
+
+/** A line of `faces.jsonl`. */
+interface Record {
+  readonly box: Numbers4;
+  readonly mask: Numbers4;
+  readonly opening: number | null;
+  /** Bytes from the start of `faces.bin`, where latents (little-endian float32) and packed mask lie. */
+  readonly at: number;
+  readonly length: number;
+  readonly crc: number;
+}
+
+export class AvatarStore {
+  readonly folder: string;
+  readonly header: StoreHeader;
+  readonly #records: (Record | null)[];
+  readonly #data: FileHandle;
+  readonly #index: FileHandle;
+  #last: { frame: number; face: AvatarFace } | undefined;
+
+  private constructor(
+    folder: string,
+    header: StoreHeader,
+    files: { records: (Record | null)[]; data: FileHandle; index: FileHandle },
+  ) {
+    this.folder = folder;
+    this.header = header;
+    this.#records = files.records;
+    this.#data = files.data;
+    this.#index = files.index;
+  }
+
+  /**
+   * The store in `folder`, continued where it was left if it has the same header, else a new one. An incomplete one
+   * is cut to a multiple of `batchSize` frames, so that batches begin where they would have begun undisturbed.
+   *
+   * @throws MuseTalkError CANNOT_WRITE.
+   */
+  static async open(folder: string, header: StoreHeader, batchSize = 1): Promise<AvatarStore> {
+    try {
+      await mkdir(folder, { recursive: true });
+      const text = JSON.stringify({ format: FORMAT, ...header });
+      const known = await readFile(join(folder, 'avatar.json'), 'utf8').catch(() => undefined);
+      if (known !== text) {
+        await Promise.all(
+          ['faces.bin', 'faces.jsonl'].map((name) => rm(join(folder, name), { force: true })),
+        );
+        await writeFile(join(folder, 'avatar.json'), text);
+      }
+      const data = await open(join(folder, 'faces.bin'), 'a+');
+      const index = await open(join(folder, 'faces.jsonl'), 'a+');
+      const records = await goodRecords(data, index, { ...header, batchSize });
+      return new AvatarStore(folder, header, { records, data, index });
+    } catch (cause) {
+      throw storeError(folder, cause);
+    }
+  }
+
+  /** Frames that are there, from the first on. */
+  get count(): number {
+    return this.#records.length;
+  }
+
+  /** Frames with a face among those that are there. */
+  get faceCount(): number {
+    return this.#records.reduce((sum, record) => sum + (record === null ? 0 : 1), 0);
+  }
+
+  /** How far the mouth of a frame is open (see `AvatarFace`); NaN without a face. */
+  opening(frame: number): number {
+    return this.#records[frame]?.opening ?? Number.NaN;
+  }
+
+  /** Adds the next frame. @throws MuseTalkError CANNOT_WRITE. */
+  async add(face: AvatarFace | null): Promise<void> {
+    try {
+      const record = face && (await this.#write(face));
+      await this.#index.appendFile(`${JSON.stringify(record)}\n`);
+      this.#records.push(record);
+    } catch (cause) {
+      throw storeError(this.folder, cause);
+    }
+  }
+
+  /** What is kept of a frame; `null` where it shows no face. @throws MuseTalkError BAD_FILE. */
+  async face(frame: number): Promise<AvatarFace | null> {
+    const record = this.#records[frame];
+    if (record === undefined) throw new RangeError(`frame ${frame} of ${this.count} is not in the store`);
+    if (record === null) return null;
+    // A picture asks for the same face again and again.
+    if (this.#last?.frame === frame) return this.#last.face;
+    const face = await this.#read(record);
+    this.#last = { frame, face };
+    return face;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#data.close(), this.#index.close()]);
+  }
+
+  async #write({ box, latents, mask, opening }: AvatarFace): Promise<Record> {
+    const { data } = latents;
+    const bytes = Buffer.concat([
+      Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+      await pack(mask.mask.data, { level: 1 }),
+    ]);
+    const last = this.#records.findLast((record) => record !== null);
+    const at = last ? last.at + last.length : 0;
+    await this.#data.appendFile(bytes);
+    return {
+      box: [box.x1, box.y1, box.x2, box.y2],
+      mask: [mask.crop.x1, mask.crop.y1, mask.crop.x2, mask.crop.y2],
+      opening: Number.isNaN(opening) ? null : opening,
+      at,
+      length: bytes.length,
+      crc: crc32(bytes),
+    };
+  }
+
+  async #read({ box, mask, opening, at, length, crc }: Record): Promise<AvatarFace> {
+    const bytes = Buffer.alloc(length);
+    await this.#data.read(bytes, 0, length, at);
+    if (crc32(bytes) !== crc) {
+      throw new MuseTalkError('BAD_FILE', `the avatar in ${this.folder} is damaged`, {
+        hint: 'Prepare it again.',
+        facts: { folder: this.folder },
+      });
+    }
+    const { latentShape } = this.header;
+    const size = sizeOf(latentShape);
+    const numbers = new Float32Array(size);
+    new Uint8Array(numbers.buffer).set(bytes.subarray(0, size * 4));
+    const crop = boxOf(mask);
+    const pixels = await unpack(bytes.subarray(size * 4));
+    return {
+      box: boxOf(box),
+      latents: tensor(latentShape, numbers),
+      mask: { crop, mask: image(crop.x2 - crop.x1, crop.y2 - crop.y1, 1, new Uint8Array(pixels)) },
+      opening: opening ?? Number.NaN,
+    };
+  }
+}
+
+/** The records up to the first bad one (and to a whole number of batches); both files are cut there. */
+async function goodRecords(
+  data: FileHandle,
+  index: FileHandle,
+  { frameCount, batchSize }: { frameCount: number; batchSize: number },
+): Promise<(Record | null)[]> {
+  const records: (Record | null)[] = [];
+  const text = await index.readFile('utf8');
+  const ends = [0]; // of lines and of records, before the first and after each
+  const dataEnds = [0];
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) {
+    const record = parsed(text.slice(ends.at(-1), end));
+    if (record === undefined || !(await isWhole(data, record, dataEnds.at(-1)!))) break;
+    records.push(record);
+    ends.push(end + 1);
+    dataEnds.push(record ? record.at + record.length : dataEnds.at(-1)!);
+  }
+  const kept = records.length < frameCount ? records.length - (records.length % batchSize) : frameCount;
+  await index.truncate(ends[kept]); // all of it is ASCII, so characters are bytes
+  await data.truncate(dataEnds[kept]);
+  return records.slice(0, kept);
+}
+
+async function isWhole(data: FileHandle, record: Record | null, start: number): Promise<boolean> {
+  if (record === null) return true;
+  if (record.at !== start) return false;
+  const bytes = Buffer.alloc(record.length);
+  const { bytesRead } = await data.read(bytes, 0, record.length, record.at);
+  return bytesRead === record.length && crc32(bytes) === record.crc;
+}
+
+function parsed(line: string): Record | null | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function boxOf([x1, y1, x2, y2]: Numbers4): Box {
+  return { x1, y1, x2, y2 };
+}
+
+function storeError(folder: string, cause: unknown): MuseTalkError {
+  if (cause instanceof MuseTalkError) return cause;
+  const full = (cause as NodeJS.ErrnoException)?.code === 'ENOSPC';
+  const why = full ? 'the disk is full' : cause instanceof Error ? cause.message : String(cause);
+  return new MuseTalkError('CANNOT_WRITE', `cannot write ${folder}: ${why}`, {
+    hint: full ? 'Free some space, or write to another disk.' : 'Write to another folder.',
+    facts: { folder },
+    cause,
+  });
+}

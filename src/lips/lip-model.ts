@@ -1,0 +1,117 @@
+/**
+ * What drives lips, seen from outside. Avatar, dub, live and server know a lip model by this interface alone; the
+ * official networks and mini are two of them.
+ *
+ * A model answers, in the order in which data meets it: where to cut (`layout`, `boxOf`), what to cut (`crop`), what
+ * to remember of a cut-out face (`prepare`), what to hear (`conditions`), what to draw (`generate`), and how much of
+ * the drawing may show (`mask`).
+ */
+
+import type { BlendMask } from '../compositing/masks.ts';
+import type { Box, Point } from '../core/box.ts';
+import type { FloatTensor } from '../core/tensor.ts';
+import type { FrameFace, NumberedImage } from '../face/finder.ts';
+import type { Image } from '../image/image.ts';
+import type { Rational, SoundSource, VideoSource } from '../media/source.ts';
+
+/** Pixels of every frame of a video. */
+export type PictureSize = Pick<VideoSource, 'width' | 'height'>;
+
+/** What the faces of a video say about it, one entry a frame in every list. */
+export interface Layout {
+  /**
+   * The box of each frame before any margin, as it is saved and loaded (`--save-coords`); `null` where there is no
+   * face to be drawn.
+   */
+  readonly coords: readonly (Box | null)[];
+  /** The 68 landmarks behind a box; undefined where the box did not come from landmarks. */
+  readonly landmarks: (frame: number) => readonly Point[] | undefined;
+  /** How far the mouth is open, as a part of the box's height; NaN where it is not known. */
+  readonly openings: ArrayLike<number>;
+  /** The frame that serves as the reference of all others, for models that want one. */
+  readonly reference: number | undefined;
+  /** What was guessed or left out, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** A box in a frame, ready to be cut, and what is known of the face in it. */
+export interface Place {
+  readonly index: number;
+  readonly box: Box;
+  readonly landmarks: readonly Point[] | undefined;
+}
+
+export interface ConditionsOptions {
+  readonly fps: Rational;
+  /** How many conditions are wanted; past the end of the sound they are those of silence. */
+  readonly frames: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A loaded model that draws mouths. */
+export interface LipModel {
+  /** `musetalk-1.5`, `mini`, … */
+  readonly name: string;
+  /** Changes whenever the same face could be prepared or masked differently: other weights, other settings. */
+  readonly key: string;
+  /** Side of the square faces that are prepared and drawn, in pixels. */
+  readonly size: number;
+  /** Shape of the latents of one face. */
+  readonly latentShape: readonly number[];
+
+  /** Where the face is in each frame, from what a finder saw; reads all frames, keeps a few numbers of each. */
+  layout(faces: AsyncIterable<FrameFace>, video: PictureSize & Pick<VideoSource, 'fps'>): Promise<Layout>;
+  /** The box that is cut out and pasted back (fractions of pixels are allowed), from a box of `Layout.coords`; null when it leaves nothing to cut. */
+  boxOf(coords: Box, picture: PictureSize): Box | null;
+  /** The face inside the box, `size` × `size` pixels. */
+  crop(frame: NumberedImage, box: Box): Image;
+  /** What the networks see of cut-out faces: [B, …latentShape]. */
+  prepare(
+    crops: readonly NumberedImage[],
+    reference: Image | undefined,
+    options?: Abortable,
+  ): Promise<FloatTensor>;
+  /** How much of a drawn face shows in the frame. */
+  mask(frame: NumberedImage, place: Place, options?: Abortable): Promise<BlendMask>;
+
+  /** How many frames a sound lasts, by this model's counting. */
+  framesOf(sound: Pick<SoundSource, 'sampleCount'>, fps: Rational): number;
+  /** What is heard in each frame, in order. */
+  conditions(
+    sound: Pick<SoundSource, 'sampleCount' | 'samples'>,
+    options: ConditionsOptions,
+  ): AsyncGenerator<FloatTensor>;
+  /**
+   * Draws B faces, `size` × `size` RGB. latents: [B, …latentShape]; conditions: [B, …].
+   *
+   * @throws MuseTalkError ENGINE when the networks give numbers that are not finite.
+   */
+  generate(latents: FloatTensor, conditions: FloatTensor, options?: Abortable): Promise<Image[]>;
+  /** The faces that latents show as they were prepared, without any sound: mouths at rest. */
+  recall(latents: FloatTensor, options?: Abortable): Promise<Image[]>;
+  /** Frees the networks. */
+  close(): Promise<void>;
+}
+
+/** Tensors of one shape one after another: n × […shape] → [n, …shape]. */
+export function stack(tensors: readonly FloatTensor[]): FloatTensor {
+  const [first] = tensors;
+  if (first === undefined) throw new RangeError('there is nothing to stack');
+  const data = new Float32Array(tensors.length * first.data.length);
+  for (const [i, { data: part }] of tensors.entries()) data.set(part, i * first.data.length);
+  return { dtype: 'float32', shape: [tensors.length, ...first.shape], data };
+}
+
+/** The tensors of a stack: [n, …shape] → n × […shape]. Each has numbers of its own. */
+export function unstack({ shape: [count, ...shape], data }: FloatTensor): FloatTensor[] {
+  const size = data.length / count!;
+  return Array.from({ length: count! }, (_, i) => ({
+    dtype: 'float32',
+    shape,
+    data: data.slice(i * size, (i + 1) * size),
+  }));
+}
