@@ -41,7 +41,11 @@ export async function* closedMouth(
   const { num, den } = exactRate(fps);
   const voice = withoutShortRuns(voiced(levels(sound), firstLook), { of: true, below: steps(LEAST_VOICE) });
   const speech = withoutShortRuns(voice, { of: false, below: steps(pause) });
-  const weights = easedWeights(speech, { ease: steps(ease), release: steps(release), attack: steps(attack) });
+  const weights = easedWeights(speech, {
+    ease: Math.max(1, steps(ease)),
+    release: steps(release),
+    attack: steps(attack),
+  });
 
   let step = -1;
   let weight = 1;
@@ -67,6 +71,7 @@ const STEP_SAMPLES = SAMPLE_RATE / STEP_RATE;
 /** Seconds. A shorter burst is a click, not a voice. */
 const LEAST_VOICE = 0.05;
 
+/** Seconds as whole steps. */
 function steps(seconds: number): number {
   return Math.round(seconds * STEP_RATE);
 }
@@ -80,23 +85,33 @@ const NOTHING = -100;
  */
 export async function* levels(sound: AsyncIterable<Float32Array>): AsyncGenerator<number> {
   const filtered = highPass(120);
-  let [before, current] = [0, 0];
-  let [sum, count, any] = [0, 0, false];
+  const recent: Energy[] = []; // of the last two complete steps
+  let step: Energy = { sum: 0, count: 0 };
   for await (const samples of sound) {
     for (const sample of samples) {
-      sum += filtered(sample) ** 2;
-      count++;
-      if (count < STEP_SAMPLES) continue;
-      if (any) yield decibels((before + current + sum) / (3 * STEP_SAMPLES));
-      [before, current, sum, count, any] = [current, sum, 0, 0, true];
+      step.sum += filtered(sample) ** 2;
+      step.count++;
+      if (step.count < STEP_SAMPLES) continue;
+      if (recent.length > 0) yield level([...recent, step]);
+      recent.push(step);
+      if (recent.length > 2) recent.shift();
+      step = { sum: 0, count: 0 };
     }
   }
-  if (any) yield decibels((before + current + sum) / (3 * STEP_SAMPLES));
-  if (count > 0) yield decibels((current + sum) / (STEP_SAMPLES + count));
+  if (recent.length > 0) yield level([...recent, step]);
+  if (step.count > 0) yield level([...recent.slice(-1), step]);
 }
 
-function decibels(power: number): number {
-  return Math.max(NOTHING, 10 * Math.log10(power + 1e-12));
+/** Squares of samples and how many there are. */
+interface Energy {
+  sum: number;
+  count: number;
+}
+
+function level(steps: readonly Energy[]): number {
+  const sum = steps.reduce((total, step) => total + step.sum, 0);
+  const count = steps.reduce((total, step) => total + step.count, 0);
+  return Math.max(NOTHING, 10 * Math.log10(sum / count + 1e-12));
 }
 
 /** Butterworth's high-pass of second order, by the bilinear transform, for 16 kHz. */
@@ -105,8 +120,10 @@ function highPass(hertz: number): (sample: number) => number {
   const norm = 1 / (1 + Math.SQRT2 * k + k * k);
   const a1 = 2 * (k * k - 1) * norm;
   const a2 = (1 - Math.SQRT2 * k + k * k) * norm;
-  let [x1, x2, y1, y2] = [0, 0, 0, 0];
+  let [x1, x2, y1, y2] = [Number.NaN, Number.NaN, 0, 0];
   return (x) => {
+    // The time before the sound is taken to have its first value, so that an offset is no click.
+    if (Number.isNaN(x1)) [x1, x2] = [x, x];
     const y = (x - 2 * x1 + x2) * norm - a1 * y1 - a2 * y2;
     [x2, x1, y2, y1] = [x1, x, y1, y];
     return y;
@@ -136,7 +153,7 @@ export async function* voiced(source: AsyncIterable<number>, firstLook: number):
   const floor = new SlidingQuantile(steps(MEMORY), 0.05);
   const loudest = new SlidingQuantile(steps(MEMORY), 0.98);
   let speaking = false;
-  for await (const { level, heard } of withFirstLook(source, steps(firstLook))) {
+  for await (const { level, heard } of withFirstLook(source, Math.max(1, steps(firstLook)))) {
     for (const value of heard) {
       if (value > NOTHING + 10) floor.push(value);
       loudest.push(value);

@@ -6,10 +6,12 @@ import { expectClose } from '../../test/close.ts';
 import { readFloats, readNpy } from '../../test/npy.ts';
 import type { GoldenCase } from '../../test/shared.ts';
 import { golden } from '../../test/shared.ts';
-import { goldenSignal, readWav } from '../../test/sound.ts';
+import { goldenSignal, readWav, soundOf } from '../../test/sound.ts';
 import { wr1 } from '../../test/wr1.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
+import type { Encode } from './features.ts';
+import { conditions } from './features.ts';
 import { BLOCK_COLUMNS, BLOCK_SAMPLES, logMel, logMelOfBlock, MEL_BANDS, melFilters } from './mel.ts';
 import { addPositionCodes, positionCodes } from './position-codes.ts';
 import { feature2chunks, slicedFeature, slicedFeatureSparse, whisperChunks } from './upstream-windows.ts';
@@ -109,6 +111,22 @@ each('chunks10_asym', ({ outputs, params }) => {
     outputs.dense!,
   );
 });
+
+for (const { name, params, outputs } of cases) {
+  if (name !== 'chunk10_layout') continue;
+  test(`${name} agrees with upstream`, async () => {
+    const encode: Encode = async () => {
+      const states = tensor([1, BLOCK_COLUMNS / 2, 5, 1]);
+      for (const i of states.data.keys()) states.data[i] = Math.floor(i / 5) * 100 + (i % 5);
+      return states;
+    };
+    const sound = soundOf(new Float32Array(params.n_features * 320));
+    const frames: FloatTensor[] = [];
+    for await (const frame of conditions(encode, sound, { version: '1.0', fps: params.fps }))
+      frames.push(frame);
+    expectClose({ data: frames[params.frame]!.data }, readNpy(file(outputs.rows)), 'exact');
+  });
+}
 
 each('windows15_', ({ outputs, params }) => {
   const { n_samples, fps, left, right, num_frames, fails_at_frame } = params;
