@@ -164,7 +164,7 @@ const refusals: [name: string, answer: Answer, code: string, words: RegExp][] = 
       );
     },
     'DOWNLOAD',
-    /another range/,
+    /in 3 attempts/,
   ],
 ];
 

@@ -14,27 +14,49 @@ export interface SessionOptions {
   providers?: readonly string[];
   /** Let idle threads spin while they wait: faster alone, harmful beside other work. Default true. */
   spinning?: boolean;
+  /** Refuse a graph that the providers cannot run alone, instead of running the rest on the CPU. Default false. */
+  strict?: boolean;
+}
+
+/** What the engine says of itself. */
+export interface EngineDescription {
+  /** ONNX Runtime's version. */
+  readonly version: string;
+  /** Names of execution providers that this build knows; whether one works here, only a graph can tell. */
+  readonly providers: readonly string[];
 }
 
 export type EngineRequest =
   | { id: number; kind: 'create'; model: Uint8Array | string; options: SessionOptions }
   | { id: number; kind: 'run'; session: number; feeds: Record<string, Tensor> }
-  | { id: number; kind: 'release'; session: number };
+  | { id: number; kind: 'release'; session: number }
+  | { id: number; kind: 'describe' };
 
 export type EngineResponse =
-  | { id: number; ok: true; session?: number; results?: Record<string, Tensor> }
+  | {
+      id: number;
+      ok: true;
+      session?: number;
+      results?: Record<string, Tensor>;
+      description?: EngineDescription;
+    }
   | { id: number; ok: false; message: string };
 
 const sessions = new Map<number, ort.InferenceSession>();
 let next = 0;
 
 async function create(model: Uint8Array | string, options: SessionOptions): Promise<number> {
-  const { threads, providers = ['cpu'], spinning = true } = options;
+  const { threads, providers = ['cpu'], spinning = true, strict = false } = options;
   const sessionOptions: ort.InferenceSession.SessionOptions = {
     executionProviders: [...providers],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: spinning ? '1' : '0' } } },
+    extra: {
+      session: {
+        intra_op: { allow_spinning: spinning ? '1' : '0' },
+        ...(strict ? { disable_cpu_ep_fallback: '1' } : {}),
+      },
+    },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
   };
   const session =
@@ -59,6 +81,11 @@ async function run(session: number, feeds: Record<string, Tensor>): Promise<Reco
   );
 }
 
+function describe(): EngineDescription {
+  const version = ort.env.versions.node ?? ort.env.versions.common;
+  return { version, providers: ort.listSupportedBackends().map(({ name }) => name) };
+}
+
 async function answer(request: EngineRequest): Promise<EngineResponse> {
   const { id } = request;
   switch (request.kind) {
@@ -70,6 +97,8 @@ async function answer(request: EngineRequest): Promise<EngineResponse> {
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);
       return { id, ok: true };
+    case 'describe':
+      return { id, ok: true, description: describe() };
   }
 }
 

@@ -8,12 +8,12 @@ import { MuseTalkError } from '../core/errors.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { storeGraph } from './graph-cache.ts';
 import type { OnnxModel } from './onnx-writer.ts';
-import type { EngineRequest, EngineResponse, SessionOptions } from './session-worker.ts';
+import type { EngineDescription, EngineRequest, EngineResponse, SessionOptions } from './session-worker.ts';
 import type { Value } from './value.ts';
 import { showShape } from './value.ts';
 import { startWorker } from './worker-thread.ts';
 
-export type { SessionOptions } from './session-worker.ts';
+export type { EngineDescription, SessionOptions } from './session-worker.ts';
 
 type Feeds = Readonly<Record<string, Tensor>>;
 type Results = Record<string, Tensor>;
@@ -70,6 +70,11 @@ export class Engine {
         await this.#request({ kind: 'release', session });
       },
     };
+  }
+
+  /** Version and known providers of the engine. */
+  async describe(): Promise<EngineDescription> {
+    return (await this.#request({ kind: 'describe' })).description!;
   }
 
   /** Ends the thread; whatever is waiting is rejected. */
