@@ -1,7 +1,7 @@
 import { MuseTalkError } from '../core/errors.ts';
+import { builtinFinder } from '../face/builtin.ts';
 import type { FaceChoice, FaceFinder } from '../face/finder.ts';
 import { loadFaceModels } from '../face/models.ts';
-import { builtinFinder } from '../face/track.ts';
 import type { DubSettings } from '../options/dub.ts';
 
 /** Which face the words of `--face` mean. */

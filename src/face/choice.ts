@@ -1,18 +1,21 @@
 import type { Box, Point } from '../core/box.ts';
-import type { Face } from './detect.ts';
 import type { FaceChoice } from './finder.ts';
+
+interface Boxed {
+  readonly box: Box;
+}
 
 /**
  * The faces in the order in which they answer a choice, the best first; `faces` come with the largest first. For
  * a number that is too high the order is empty.
  */
-export function rankFaces(faces: readonly Face[], choice: FaceChoice): Face[] {
+export function rankFaces<F extends Boxed>(faces: readonly F[], choice: FaceChoice): F[] {
   if (typeof choice === 'number') return faces.slice(choice, choice + 1);
   const rank = rankOf(choice);
   return [...faces].sort((a, b) => rank(a) - rank(b));
 }
 
-function rankOf(choice: Exclude<FaceChoice, number>): (face: Face) => number {
+function rankOf(choice: Exclude<FaceChoice, number>): (face: Boxed) => number {
   if (choice === 'largest') return ({ box }) => -sizeOfBox(box);
   if (choice === 'left') return ({ box }) => middleOf(box).x;
   if (choice === 'right') return ({ box }) => -middleOf(box).x;
@@ -23,7 +26,7 @@ function rankOf(choice: Exclude<FaceChoice, number>): (face: Face) => number {
  * The faces that can be the one seen last at `box`, `frames` frames ago, nearest first: about as large, and no
  * further away than a head moves in that time (a face width, and a tenth more with each frame).
  */
-export function rankLikeLast(faces: readonly Face[], box: Box, frames: number): Face[] {
+export function rankLikeLast<F extends Boxed>(faces: readonly F[], box: Box, frames: number): F[] {
   const size = sizeOfBox(box);
   const from = middleOf(box);
   return faces
