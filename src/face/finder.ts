@@ -17,7 +17,7 @@ export type FaceChoice = 'largest' | 'left' | 'right' | number | Point;
 export interface FoundFace {
   /** 68 points in iBUG's order (see {@link FACE_MESH_68} for what is where). May lie outside the picture. */
   readonly landmarks: readonly Point[];
-  /** Round the face: the detector's box (`official`) or the box round the mesh (`builtin`). */
+  /** Round the face: the detector's box where it looks at every frame, else the box round what is tracked. */
   readonly box: Box;
   /** How sure the network is that there is a face, 0 … 1. */
   readonly score: number;
