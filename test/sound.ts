@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fnv1a, seededUniform } from '../src/nn/seeded-weights.ts';
 import type { Sound } from '../src/sound/mel-blocks.ts';
 
 /** A sound held in memory, given in pieces of `piece` samples. */
@@ -20,23 +21,16 @@ export function readWav(path: string): Float32Array<ArrayBuffer> {
 }
 
 /**
- * The signal of 65 s of the golden cases: a saw-tooth whose strength and pitch change every 50 ms, and noise.
- * `at(name, i)` is wr1's number.
+ * The first `count` samples of the signal of 65 s of the golden cases: a saw-tooth whose strength and pitch
+ * change every 50 ms, and noise.
  */
-export function goldenSignal(
-  count: number,
-  at: (name: string) => (i: number) => number,
-): Float32Array<ArrayBuffer> {
-  const [noise, strength, pitch] = ['noise', 'env', 'period'].map((name) => at(`sound.65s.${name}`)) as [
-    (i: number) => number,
-    (i: number) => number,
-    (i: number) => number,
-  ];
+export function goldenSignal(count: number): Float32Array<ArrayBuffer> {
+  const [noise, strength, pitch] = ['noise', 'env', 'period'].map((name) => fnv1a(`sound.65s.${name}`));
   return Float32Array.from({ length: count }, (_, i) => {
     const block = Math.floor(i / 800);
-    const env = Math.abs(strength(block));
-    const period = 40 + Math.floor((pitch(block) + 1) * 60);
+    const env = Math.abs(seededUniform(strength!, block));
+    const period = 40 + Math.floor((seededUniform(pitch!, block) + 1) * 60);
     const saw = ((i % period) / period) * 2 - 1;
-    return Math.trunc(32767 * (0.25 * env * saw + 0.05 * env * noise(i))) / 32768;
+    return Math.trunc(32767 * (0.25 * env * saw + 0.05 * env * seededUniform(noise!, i))) / 32768;
   });
 }

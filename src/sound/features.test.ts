@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { expectClose } from '../../test/close.ts';
 import { goldenSignal, soundOf } from '../../test/sound.ts';
-import { wr1 } from '../../test/wr1.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
 import type { ConditionOptions, Encode } from './features.ts';
@@ -11,7 +10,7 @@ import { logMel, logMelOfBlock } from './mel.ts';
 import type { MelBlock, Sound } from './mel-blocks.ts';
 import { BLOCK_ROWS, blockStarts, melBlocks } from './mel-blocks.ts';
 
-const signal65s = goldenSignal(1_040_000, wr1);
+const signal65s = goldenSignal(1_040_000);
 
 async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wr1 } from '../../test/wr1.ts';
+import { seededUniform } from '../nn/seeded-weights.ts';
 import { powerSpectrum } from './fft.ts';
 
 /** The definition, term by term. */
@@ -17,8 +17,7 @@ function naive(input: Float64Array): Float64Array {
 
 for (const size of [2, 4, 6, 10, 14, 16, 30, 46, 400, 512]) {
   test(`the power spectrum of ${size} samples is that of the definition`, () => {
-    const number = wr1('fft');
-    const input = Float64Array.from({ length: size }, (_, i) => number(i));
+    const input = Float64Array.from({ length: size }, (_, i) => seededUniform(size, i));
     const power = new Float64Array(size / 2 + 1);
     powerSpectrum(size)(input, power);
     for (const [k, expected] of naive(input).entries()) {

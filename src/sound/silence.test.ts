@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { soundOf } from '../../test/sound.ts';
-import { wr1 } from '../../test/wr1.ts';
+import { seededUniform } from '../nn/seeded-weights.ts';
 import { closedMouth, levels, type SilenceOptions, withoutShortRuns } from './silence.ts';
 
 const RATE = 16_000;
@@ -20,7 +20,6 @@ interface Scene {
 
 /** A buzz of 140 Hz with 5 syllables a second where there is a voice, white noise everywhere. */
 function scene({ seconds, voices, voice = -20, noise, seed = 0 }: Scene): Float32Array<ArrayBuffer> {
-  const random = wr1('silence', seed);
   const loud = 10 ** (voice / 20) * Math.SQRT2;
   const hiss = noise === undefined ? 0 : 10 ** (noise / 20) * Math.sqrt(3);
   return Float32Array.from({ length: seconds * RATE }, (_, i) => {
@@ -28,7 +27,7 @@ function scene({ seconds, voices, voice = -20, noise, seed = 0 }: Scene): Float3
     const speaking = voices.some(([from, to]) => time >= from && time < to);
     const syllable = 0.55 + 0.45 * Math.cos(2 * Math.PI * 5 * time);
     const buzz = [1, 2, 3, 4].reduce((sum, k) => sum + Math.sin(2 * Math.PI * 140 * k * time) / k, 0);
-    return (speaking ? loud * syllable * buzz : 0) + hiss * random(i);
+    return (speaking ? loud * syllable * buzz : 0) + hiss * seededUniform(seed, i);
   });
 }
 

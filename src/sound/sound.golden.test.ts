@@ -7,13 +7,11 @@ import { readFloats, readNpy } from '../../test/npy.ts';
 import type { GoldenCase } from '../../test/shared.ts';
 import { golden } from '../../test/shared.ts';
 import { goldenSignal, readWav, soundOf } from '../../test/sound.ts';
-import { wr1 } from '../../test/wr1.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
 import type { Encode } from './features.ts';
 import { conditions } from './features.ts';
 import { BLOCK_COLUMNS, BLOCK_SAMPLES, logMel, logMelOfBlock, MEL_BANDS, melFilters } from './mel.ts';
-import { addPositionCodes, positionCodes } from './position-codes.ts';
 import { feature2chunks, slicedFeature, slicedFeatureSparse, whisperChunks } from './upstream-windows.ts';
 import type { FrameWindow } from './windows.ts';
 import { windowOfFrame } from './windows.ts';
@@ -60,7 +58,7 @@ for (const name of ['mel_speech', 'mel_odd_length']) {
 }
 
 each('mel_65s', ({ outputs, params, tolerance }) => {
-  const samples = goldenSignal(1_040_000, wr1);
+  const samples = goldenSignal(1_040_000);
   assert.deepEqual(
     [...samples.subarray(0, 12)].map((x) => x * 32768),
     params.s16_first,
@@ -149,23 +147,6 @@ each('windows15_', ({ outputs, params }) => {
     assert.equal(windows.length, fails_at_frame);
   }
 });
-
-for (const { folder: place, cases: some } of [golden('sound'), golden('networks')]) {
-  for (const { name, outputs, tolerance } of some) {
-    if (name !== 'pe') continue;
-    test(`the position codes agree with upstream (${Object.keys(outputs).join(', ')})`, () => {
-      expectClose(positionCodes(50, 384), readFloats(join(place, outputs.table as string)), tolerance);
-      if (!outputs.applied_first_frame) return;
-      const number = wr1('input.pe');
-      const condition = tensor(
-        [50, 384],
-        Float32Array.from({ length: 50 * 384 }, (_, i) => number(i)),
-      );
-      const expected = readFloats(join(place, outputs.applied_first_frame as string));
-      expectClose({ data: addPositionCodes(condition).data }, { data: expected.data }, tolerance);
-    });
-  }
-}
 
 function expectWindows(windows: readonly FrameWindow[], name: string | string[]): void {
   const expected = readNpy(file(name));
