@@ -107,7 +107,18 @@ async function* decode(
   const args = [
     ...inputFile(path, kind.demuxer),
     ...['-map', `0:${stream.index}`, '-vn', '-sn', '-dn', ...averaged(stream)],
-    ...['-ac', '1', '-ar', String(RATE), '-f', sixteenBit ? 's16le' : 'f32le', 'pipe:1'],
+    // For floats FFmpeg adds channels up to √2 times louder than for integers; the mean is wanted.
+    ...[
+      '-ac',
+      '1',
+      '-ar',
+      String(RATE),
+      '-rematrix_maxval',
+      '1.0',
+      '-f',
+      sixteenBit ? 's16le' : 'f32le',
+      'pipe:1',
+    ],
   ];
   const bytes = streamTool('ffmpeg', args, {
     task: `decode the sound of ${path}`,

@@ -64,14 +64,20 @@ export async function soundArguments(
     return { input, output: [...map, '-c:a', 'copy'], encoder: 'copy' };
 
   // Late or missing samples become silence, and the track ends with the pictures.
-  const mix = sound.channels > 8 ? `${meanOfChannels(sound.channels)},` : '';
-  const filter = `${mix}aresample=async=1:first_pts=0,apad,atrim=end=${context.duration.toFixed(6)}`;
+  const filter = [
+    ...(sound.codec.startsWith('pcm_f') ? [FINITE] : []),
+    ...(sound.channels > 8 ? [meanOfChannels(sound.channels)] : []),
+    ...['aresample=async=1:first_pts=0', 'apad', `atrim=end=${context.duration.toFixed(6)}`],
+  ].join(',');
   return {
     input,
     output: [...map, '-af', filter, '-c:a', format.soundEncoder, ...bitRate(sound)],
     encoder: format.soundEncoder,
   };
 }
+
+/** FFmpeg filter that silences samples that are no numbers; encoders stop at them. Only files of floats have any. */
+const FINITE = 'aeval=if(isnan(val(ch))+isinf(val(ch))\\,0\\,val(ch)):c=same';
 
 /** FFmpeg filter that makes one channel of many, each counting alike. */
 export function meanOfChannels(channels: number): string {
@@ -82,7 +88,14 @@ export function meanOfChannels(channels: number): string {
 /** 96 kbit/s for each of at most two channels, less below 32 kHz; more channels are mixed down to two. */
 function bitRate({ channels, rate }: SoundStream): string[] {
   const written = channels > 8 ? 1 : Math.min(channels, 2);
-  return ['-ac', String(written), '-b:a', `${(rate < 32000 ? 64 : 96) * written}k`];
+  return [
+    '-ac',
+    String(written),
+    '-rematrix_maxval',
+    '1.0',
+    '-b:a',
+    `${(rate < 32000 ? 64 : 96) * written}k`,
+  ];
 }
 
 /**
