@@ -3,6 +3,7 @@ import type { DecidedColor } from './color-tags.ts';
 import { runTool } from './ffmpeg.ts';
 import type { VideoEncoder } from './output.ts';
 import type { Rational } from './source.ts';
+import { findTool } from './tools.ts';
 
 /** How frames become a video stream. All segments of one video must be written with equal options. */
 export interface EncodeOptions {
@@ -86,22 +87,27 @@ export function checkQuality({ crf = 0, preset = 'medium', width, height }: Enco
     throw bad(`a picture of ${width}×${height} pixels cannot be written`, 'Give whole numbers above 0.');
 }
 
+/** What each FFmpeg program says it can encode; asked once. */
+const listed = new Map<string, string>();
+
 /** @throws MuseTalkError `MEDIA_TOOL` when the FFmpeg in use was built without the encoder. */
 export async function requireEncoder(
   encoder: VideoEncoder | 'libopus',
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const listed = await runTool('ffmpeg', ['-encoders'], {
-    task: 'list the encoders',
-    blame: 'MEDIA_TOOL',
-    signal,
-    timeout: 30,
-  });
-  if (new RegExp(`^ [VA]\\S+ ${encoder} `, 'm').test(listed.toString('latin1'))) return;
-  throw new MuseTalkError('MEDIA_TOOL', `this FFmpeg has no encoder ${encoder}`, {
+  const { path } = await findTool('ffmpeg');
+  const list = listed.get(path) ?? (await listEncoders(signal));
+  listed.set(path, list);
+  if (new RegExp(`^ [VA]\\S+ ${encoder} `, 'm').test(list)) return;
+  throw new MuseTalkError('MEDIA_TOOL', `the FFmpeg at ${path} has no encoder ${encoder}`, {
     hint: 'Install a full build of FFmpeg, or choose another encoder or kind of output.',
-    facts: { encoder },
+    facts: { encoder, path },
   });
+}
+
+async function listEncoders(signal: AbortSignal | undefined): Promise<string> {
+  const options = { task: 'list the encoders', blame: 'MEDIA_TOOL', signal, timeout: 30 } as const;
+  return (await runTool('ffmpeg', ['-encoders'], options)).toString('latin1');
 }
 
 /** Ticks a second in which every frame time is a whole number; fine enough for any rate. */

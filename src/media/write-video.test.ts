@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -188,7 +188,6 @@ async function packetBytes(path: string): Promise<Buffer> {
   const out = `${path}.packets`;
   await make(out, '-i', path, '-map', `0:${sound!.index}`, '-c', 'copy', '-f', 'data');
   const bytes = await readFile(out);
-  const { rm } = await import('node:fs/promises');
   await rm(out);
   return bytes;
 }
@@ -205,7 +204,7 @@ test('the tone stands where it stood, to a few milliseconds, copied or encoded',
   ] as const) {
     const path = await make(join(folder, source), ...beep, ...codec);
     const before = onset(await readWholeSound(path));
-    for (const name of ['out.mp4', 'out.mkv', 'out.mov']) {
+    for (const name of ['out.mp4', 'out.mkv']) {
       await writeVideo(join(folder, name), colours(50), { ...size, sound: { path }, overwrite: true });
       const after = onset(await readWholeSound(join(folder, name)));
       assert.ok(Math.abs(after - before) < 0.004, `${source} in ${name}: ${before} became ${after}`);
