@@ -173,7 +173,7 @@ function modelMissing(model: string, folder: string, missing: readonly Wanted[])
     'MODEL_MISSING',
     `${model} is not complete in ${folder}: missing ${lines.join(', ')}`,
     {
-      hint: 'Put the files there (MODELS.md says where they come from), or name their folder with --models or MUSETALK_MODELS.',
+      hint: 'Fetch them with "musetalk models pull", or name the folder that has them with --models or MUSETALK_MODELS.',
       facts: { model, folder, missing: missing.map(({ what, names }) => ({ what, anyOf: names })) },
     },
   );

@@ -21,7 +21,7 @@ import { type MatchOptions, matchWeights } from '../nn/weights/match-weights.ts'
 import { openCheckpoint } from '../nn/weights/open-checkpoint.ts';
 import { stateDict } from '../nn/weights/state-dict.ts';
 import { expectedWeights, Weights } from '../nn/weights.ts';
-import type { MuseTalkFiles, MuseTalkVersion } from './model-store.ts';
+import type { MuseTalkFiles } from './model-store.ts';
 
 /** Side of the faces that MuseTalk draws, in pixels. */
 export const MUSETALK_SIZE = 256;

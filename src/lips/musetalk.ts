@@ -23,7 +23,7 @@ import type { Rational, SoundSource } from '../media/source.ts';
 import { conditions, frameWindows } from '../sound/features.ts';
 import type { Compat } from '../sound/mel-blocks.ts';
 import { latentNoise } from './latent-noise.ts';
-import type { ConditionsOptions, LipModel, PictureSize, Place } from './lip-model.ts';
+import type { ConditionsOptions, LipModel, Place } from './lip-model.ts';
 import type { MuseTalkFiles, MuseTalkVersion } from './model-store.ts';
 import { layoutByLandmarks } from './musetalk-layout.ts';
 import {

@@ -6,41 +6,58 @@ import { checkOptions } from '../../options/check.ts';
 import { dubSettings } from '../../options/dub.ts';
 import { parseTasks } from '../../options/tasks.ts';
 import { addFlags, readFlags } from '../flags.ts';
-import { exitCodeOf, interruption, printError, progressLine } from '../report.ts';
+import { examples } from '../help.ts';
+import { addMessageFlags } from '../messages.ts';
+import { exitCodeOf, perform } from '../perform.ts';
+import { dubProgress, summaryOf } from './dub.ts';
 
 /** `musetalk run TASKS` */
 export function runCommand(): Command {
   const command = new Command('run')
+    .summary("dub all tasks of a file in upstream's format")
     .description(
-      "Dub all tasks of a file in upstream's format (task: video_path, audio_path, bbox_shift, result_name)",
+      "Dub all tasks of a YAML file in upstream's format, one after another:\n\n" +
+        '  task_0:\n    video_path: face.mp4\n    audio_path: speech.wav\n    bbox_shift: 0         # optional\n    result_name: out.mp4  # optional\n\n' +
+        'A task that fails does not stop the others; the exit code is then that of the last failure.',
     )
     .argument('<tasks>', 'YAML file')
-    .option('--result-dir <dir>', 'folder of the results', './results')
-    .option('--debug', 'print everything that is known about an error');
+    .option('--result-dir <dir>', 'folder of the results', './results');
   addFlags(command, dubSettings);
-  return command.action(async (path: string) => {
-    const { resultDir, debug = false } = command.opts<{ resultDir: string; debug?: boolean }>();
-    const settings = checkOptions(dubSettings, readFlags(command, dubSettings));
-    const text = await readFile(path, 'utf8').catch((cause) => {
-      throw new MuseTalkError('NOT_FOUND', `cannot read ${path}`, { facts: { path }, cause });
-    });
-    const line = progressLine();
-    const run = { signal: interruption(), onProgress: line.listen };
-    let failed = 0;
-    for await (const { task, output, error } of runTasks(
-      parseTasks(text, path),
-      { results: resultDir, settings },
-      run,
-    )) {
-      line.clear();
-      if (error === undefined) console.error(`${task.name}: ${output}`);
-      else {
-        console.error(`${task.name} failed:`);
-        printError(error, { debug });
-        process.exitCode = exitCodeOf(error);
-        failed++;
+  addMessageFlags(command);
+  examples(command, [['musetalk run tasks.yaml --result-dir results --batch-size 16', '']]);
+  return command.action((path: string) =>
+    perform(command, async ({ messages, signal }) => {
+      const { resultDir } = command.opts<{ resultDir: string }>();
+      const settings = checkOptions(dubSettings, readFlags(command, dubSettings));
+      const tasks = parseTasks(await readTasks(path), path);
+      let current = 0;
+      const run = {
+        signal,
+        onProgress: (progress: Parameters<typeof dubProgress>[0]) => {
+          const { title, ...rest } = dubProgress(progress);
+          messages.progress({ ...rest, title: `task ${current + 1} of ${tasks.length}: ${title}` });
+        },
+        onWarning: (warning: string) => messages.warning(`${tasks[current]!.name}: ${warning}`),
+      };
+      for await (const { task, report, error } of runTasks(tasks, { results: resultDir, settings }, run)) {
+        current++;
+        if (report) messages.result({ task: task.name, ...report }, `${task.name}: ${summaryOf(report)}`);
+        else {
+          messages.warning(`${task.name} failed`);
+          messages.error(error);
+          process.exitCode = exitCodeOf(error);
+        }
       }
-    }
-    if (failed > 0) console.error(`${failed} tasks failed`);
+    }),
+  );
+}
+
+async function readTasks(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause) => {
+    throw new MuseTalkError('NOT_FOUND', `cannot read ${path}`, {
+      hint: 'Name a YAML file with tasks.',
+      facts: { path },
+      cause,
+    });
   });
 }
