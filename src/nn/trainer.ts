@@ -14,6 +14,7 @@ import type { AdamOptions } from './adam.ts';
 import { gradients } from './gradients.ts';
 import { storeGraph } from './graph-cache.ts';
 import { leavesOf } from './onnx-writer.ts';
+import { add } from './ops/arithmetic.ts';
 import type { PassPlan, Place, TrainerRequest, TrainerResult, Vectors } from './trainer-worker.ts';
 import type { Value } from './value.ts';
 import { apply, nodesOf } from './value.ts';
@@ -281,7 +282,7 @@ function plannedPass(
   const wanted = trained.flatMap((group) =>
     [...groups[group]!.parameters].map(([parameter, value]) => ({ group, parameter, value })),
   );
-  const found = gradients(
+  const found = gradientsByName(
     loss,
     wanted.map(({ value }) => value),
   );
@@ -309,6 +310,25 @@ function plannedPass(
     reported: [LOSS, ...Object.keys(outputs)],
   };
   return { graph, plan };
+}
+
+/** Gradients by inputs that are known by their names: two passes may each have built their own. */
+function gradientsByName(loss: Value, parameters: readonly Value[]): Value[] {
+  const uses = new Map<string, Value[]>();
+  for (const value of leavesOf(nodesOf([loss]), [loss])) {
+    if (value.source.kind !== 'input') continue;
+    uses.set(value.source.name, [...(uses.get(value.source.name) ?? []), value]);
+  }
+  const used = parameters.map((value) => {
+    const same = value.source.kind === 'input' ? uses.get(value.source.name) : undefined;
+    return same ?? [value];
+  });
+  const found = new Map(zip(used.flat(), gradients(loss, used.flat())));
+  return used.map((values) => values.map((value) => found.get(value)!).reduce((a, b) => add(a, b)));
+}
+
+function zip<A, B>(a: readonly A[], b: readonly B[]): (readonly [A, B])[] {
+  return a.map((item, i) => [item, b[i]!] as const);
 }
 
 /** An output must be the result of an operator of its own. */
