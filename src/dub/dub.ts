@@ -12,6 +12,7 @@ import { skip, zip } from '../core/stream.ts';
 import type { FaceFinder } from '../face/finder.ts';
 import { beside } from '../image/beside.ts';
 import type { LipModel } from '../lips/lip-model.ts';
+import type { Parse } from '../lips/musetalk.ts';
 import { openLipModel } from '../lips/open-model.ts';
 import { openVideo } from '../media/open-video.ts';
 import { checkFree, outputFormat } from '../media/output.ts';
@@ -20,7 +21,7 @@ import type { SoundSource, VideoSource } from '../media/source.ts';
 import { checkOptions } from '../options/check.ts';
 import { type DubInput, type DubOptions, dubOptions } from '../options/dub.ts';
 import { closedMouth } from '../sound/silence.ts';
-import { faceChoice, openFinder } from './faces.ts';
+import { faceChoice, openFinder, openParser } from './faces.ts';
 import { type DubProgress, type DubStage, StageClock } from './progress.ts';
 import { identityOf, openWorkFolder } from './work-folder.ts';
 import { writeResult } from './write-result.ts';
@@ -68,7 +69,7 @@ export async function dub(input: DubInput, run: DubRun = {}): Promise<DubReport>
     run.onWarning?.(warning);
   };
   const opened: { close(): Promise<unknown> }[] = [];
-  const closing = <T extends { close(): Promise<unknown> }>(thing: T): T => {
+  const closing: Closing = (thing) => {
     opened.push(thing);
     return thing;
   };
@@ -84,8 +85,8 @@ export async function dub(input: DubInput, run: DubRun = {}): Promise<DubReport>
     for (const warning of [...video.warnings, ...sound.warnings]) warn(warning);
 
     clock.at('load');
-    const parse = options.parsing === undefined ? undefined : await parsingFolder(options.parsing);
-    const model = run.model ?? closing(await openLipModel(options, { parse }));
+    const model =
+      run.model ?? closing(await openLipModel(options, { parse: await parseOf(options, closing) }));
     signal?.throwIfAborted();
 
     const lengths: Lengths = { source: video.frameCount, sound: model.framesOf(sound, video.fps) };
@@ -172,12 +173,17 @@ interface Plan {
   readonly frameCount: number;
 }
 
+type Closing = <T extends { close(): Promise<unknown> }>(thing: T) => T;
+
+/** Class maps from a folder, or a network that makes them, where it is there. */
+async function parseOf(options: DubOptions, closing: Closing): Promise<Parse | undefined> {
+  if (options.parsing !== undefined) return parsingFolder(options.parsing);
+  const parser = await openParser(options);
+  return parser && closing(parser).parse;
+}
+
 /** Boxes from a file, or a finder. */
-async function facesOf(
-  run: DubRun,
-  options: DubOptions,
-  closing: (finder: FaceFinder) => FaceFinder,
-): Promise<PrepareOptions['faces']> {
+async function facesOf(run: DubRun, options: DubOptions, closing: Closing): Promise<PrepareOptions['faces']> {
   if (options.coords !== undefined) return { coords: await readCoords(options.coords) };
   return { finder: run.finder ?? closing(await openFinder(options)) };
 }

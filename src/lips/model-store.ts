@@ -21,7 +21,6 @@ export interface MuseTalkFiles {
   readonly vae: NetworkFiles & { readonly config: string };
   readonly whisper: NetworkFiles;
   readonly taesd: string | undefined;
-  readonly bisenet: string | undefined;
 }
 
 export interface LocateOptions {
@@ -108,13 +107,19 @@ export async function locateMuseTalk({ model, models, tiny = false }: LocateOpti
   const taesd = tiny
     ? await need(folder, { what: 'the tiny decoder', names: tinyNames })
     : await firstThere(folder, tinyNames);
-  const bisenet = await firstThere(
-    folder,
-    under(['face-parse-bisent', 'face-parse-bisenet'], ['79999_iter.pth']),
-  );
 
   if (missing.length > 0) throw modelMissing(model, folder, missing);
-  return { version, folder, unet, vae, whisper, taesd: taesd || undefined, bisenet };
+  return { version, folder, unet, vae, whisper, taesd: taesd || undefined };
+}
+
+/** The folder in which the options say that models lie: `--models`, or `--model` where that is such a folder. */
+export async function modelsFolderOf({
+  model,
+  models,
+}: Pick<LocateOptions, 'model' | 'models'>): Promise<string> {
+  if (models !== undefined) return models;
+  const upstream = await Promise.all(Object.values(UNET_FOLDERS).map((name) => isFolder(join(model, name))));
+  return upstream.some(Boolean) ? model : modelsFolder();
 }
 
 /** What the words of `--model` mean: a version by name, or a folder. */

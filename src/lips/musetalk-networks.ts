@@ -13,14 +13,14 @@ import {
   whisperEncoder,
   whisperName,
 } from '../networks/whisper-encoder.ts';
+import { type BuildNetwork, loadNetwork } from '../nn/load-network.ts';
 import { meanAll } from '../nn/ops/reduce.ts';
-import { Engine, type LoadOptions, type Session } from '../nn/session.ts';
-import { input, type Value } from '../nn/value.ts';
-import { frozen } from '../nn/weights/frozen.ts';
-import { type MatchOptions, matchWeights } from '../nn/weights/match-weights.ts';
+import { Engine, type LoadOptions } from '../nn/session.ts';
+import { input } from '../nn/value.ts';
+import type { MatchOptions } from '../nn/weights/match-weights.ts';
 import { openCheckpoint } from '../nn/weights/open-checkpoint.ts';
 import { stateDict } from '../nn/weights/state-dict.ts';
-import { expectedWeights, Weights } from '../nn/weights.ts';
+import type { Weights } from '../nn/weights.ts';
 import type { MuseTalkFiles } from './model-store.ts';
 
 /** Side of the faces that MuseTalk draws, in pixels. */
@@ -99,7 +99,7 @@ async function load(
     'the UNet attends to a width of': unetConfig.cross_attention_dim,
     "Whisper's encoder gives a width of": hearing.width,
   });
-  const load = <N extends string>(path: string, match: MatchOptions, build: Build<N>) =>
+  const load = <N extends string>(path: string, match: MatchOptions, build: BuildNetwork<N>) =>
     loadNetwork(engine, path, { match, build, loading });
   const encoder = await load(files.vae.weights, VAE_ENCODER, (w) => {
     const faces = input('faces', ['B', MUSETALK_SIZE, MUSETALK_SIZE, 3], 'uint8');
@@ -220,29 +220,6 @@ const WHISPER_ENCODER: MatchOptions = {
   rename: whisperName,
   ignored: (name) => /^(model\.)?decoder\.|^proj_out\./.test(name),
 };
-
-/** What a network gives, by name. It is called twice: once for the names of its weights, once with them. */
-type Build<N extends string> = (w: Weights) => Readonly<Record<N, Value>>;
-
-interface NetworkParts<N extends string> {
-  readonly match: MatchOptions;
-  readonly build: Build<N>;
-  readonly loading: Loading;
-}
-
-async function loadNetwork<N extends string>(
-  engine: Engine,
-  path: string,
-  { match, build, loading }: NetworkParts<N>,
-): Promise<Session> {
-  const checkpoint = await openCheckpoint(path, { expected: match.network });
-  try {
-    const weights = matchWeights(checkpoint, expectedWeights(build), match);
-    return await engine.load(build(new Weights(frozen(weights))), loading);
-  } finally {
-    await checkpoint.close();
-  }
-}
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause) => {
