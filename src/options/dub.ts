@@ -10,7 +10,7 @@ export interface OptionMeta {
   /** Of a number: `px`, `fps`, `frames`, `s`. */
   readonly unit?: string;
   /** The heading under which help lists it. */
-  readonly group: 'Model' | 'Face' | 'Mouth' | 'Time' | 'Output' | 'Run';
+  readonly group: 'Model' | 'Face' | 'Mouth' | 'Time' | 'Output' | 'Run' | 'Picture';
   /** One letter. */
   readonly short?: string;
   /** What a flag's value is called in help: `FILE`, `DIR`. */

@@ -1,8 +1,21 @@
 import { Command } from 'commander';
 import { z } from 'zod';
 import { MuseTalkError } from '../../core/errors.ts';
-import { type FoundNetwork, findNetwork, takeInventory, verifyNetwork } from '../../models/inventory.ts';
-import { BUNDLED, leastBytes, MODEL_SETS, NETWORKS, type Network, networksNamed } from '../../models/manifest.ts';
+import {
+  type FoundNetwork,
+  findNetwork,
+  takeInventory,
+  type VerifiedFile,
+  verifyNetwork,
+} from '../../models/inventory.ts';
+import {
+  BUNDLED,
+  leastBytes,
+  MODEL_SETS,
+  NETWORKS,
+  type Network,
+  networksNamed,
+} from '../../models/manifest.ts';
 import { filesToFetch, type PullProgress, pull } from '../../models/pull.ts';
 import { modelsFolder } from '../../nn/folders.ts';
 import { addFlags, readFlags } from '../flags.ts';
@@ -63,7 +76,13 @@ function listCommand(): Command {
         folder,
         models: sets.map(({ set, ready, missing }) => ({ name: set.name, ready, missing })),
         networks: networks.map(({ network, ready, files }) => ({
-          ...{ name: network.name, what: network.what, source: network.source, licence: network.licence, ready },
+          ...{
+            name: network.name,
+            what: network.what,
+            source: network.source,
+            licence: network.licence,
+            ready,
+          },
           files: files.map(({ file, state, path, bytes }) => ({
             ...{ path, state, bytes, published: file.bytes, sha256: file.sha256 },
           })),
@@ -106,18 +125,19 @@ function verifyCommand(): Command {
     perform(command, async ({ messages, signal }) => {
       const folder = modelsFolder((readFlags(command, modelsOptions) as { models?: string }).models);
       const networks = names.length > 0 ? networksOf(names) : NETWORKS;
-      const wrong: string[] = [];
+      const files: VerifiedFile[] = [];
       const missing: string[] = [];
       for (const network of networks) {
         const found = await findNetwork(folder, network);
         const onProgress = ({ path, done, total }: { path: string; done: number; total: number }) =>
           messages.progress({ stage: 'check', title: path, done, total, unit: 'bytes' });
-        for await (const { path, verdict, sha256 } of verifyNetwork(found, { onProgress, signal })) {
-          messages.result({ path, verdict, sha256 }, `${VERDICTS[verdict]}  ${path}  ${sha256}`);
-          if (verdict === 'wrong') wrong.push(path);
-        }
+        for await (const file of verifyNetwork(found, { onProgress, signal })) files.push(file);
         if (names.length > 0 && !found.ready) missing.push(network.name);
       }
+      const facts = files.map(({ path, verdict, sha256 }) => ({ path, verdict, sha256 }));
+      const rows = facts.map(({ path, verdict, sha256 }) => [VERDICTS[verdict], path, sha256]);
+      messages.result({ folder, files: facts, missing }, table(rows) || `no files in ${folder}`);
+      const wrong = facts.filter(({ verdict }) => verdict === 'wrong').map(({ path }) => path);
       if (wrong.length > 0)
         throw new MuseTalkError('WRONG_FILE', `not the published files: ${wrong.join(', ')}`, {
           hint: 'Remove them and pull them again, unless they are weights of your own.',
@@ -132,14 +152,17 @@ function verifyCommand(): Command {
   );
 }
 
-const VERDICTS = { right: 'right  ', wrong: 'WRONG  ', unknown: 'unknown' } as const;
+const VERDICTS = { right: 'right', wrong: 'WRONG', unknown: 'unknown' } as const;
 
 function pullCommand(): Command {
   const command = new Command('pull')
     .description(
       'Fetch the files of models or networks that are not there yet. An interrupted download is continued by the next; a file appears only when its size and hash are right.',
     )
-    .argument('<names...>', `${MODEL_SETS.map(({ name }) => name).join(', ')}, or a network from models list`);
+    .argument(
+      '<names...>',
+      `${MODEL_SETS.map(({ name }) => name).join(', ')}, or a network from models list`,
+    );
   addMessageFlags(addFlags(command, pullOptions));
   return command.action((names: string[]) =>
     perform(command, async ({ messages, signal }) => {
@@ -164,14 +187,21 @@ function pullCommand(): Command {
         onProgress: (progress) => tell(messages, progress),
       });
       const { fetched, present } = pulled;
-      const words = fetched.length > 0 ? `fetched ${fetched.join(', ')}` : `all ${present.length} files are there`;
+      const words =
+        fetched.length > 0 ? `fetched ${fetched.join(', ')}` : `all ${present.length} files are there`;
       messages.result({ folder, ...pulled }, `${words} (${folder})`);
     }),
   );
 }
 
-function tell(messages: Messages, { stage, path, file, files, done, total, problem, seconds }: PullProgress): void {
-  if (stage === 'wait') return messages.warning(`${path}: ${problem}; next attempt in ${seconds} s`);
+function tell(
+  messages: Messages,
+  { stage, path, file, files, done, total, problem, seconds }: PullProgress,
+): void {
+  if (stage === 'wait') {
+    messages.warning(`${path}: ${problem}; next attempt in ${seconds} s`);
+    return;
+  }
   const title = `${stage === 'check' ? 'checking ' : ''}${path} (${file} of ${files})`;
   messages.progress({ stage: `${stage} ${path}`, title, done, total, unit: 'bytes' });
 }
