@@ -115,6 +115,7 @@ function start(name: ToolName, path: string, args: readonly string[], options: T
     // A group of its own, so that whatever it starts ends with it.
     detached: process.platform !== 'win32',
     windowsHide: true,
+    env: environment(),
   });
   living.add(child);
   child.once('close', () => {
@@ -122,6 +123,15 @@ function start(name: ToolName, path: string, args: readonly string[], options: T
     if (living.size === 0) process.removeListener('exit', endAll);
   });
   return child;
+}
+
+/**
+ * The child's environment: without the variable that makes FFmpeg write a report file, and without character set
+ * modules, which static builds cannot load (they crash on transport streams, whose names are in old alphabets).
+ */
+function environment(): NodeJS.ProcessEnv {
+  const { FFREPORT: _, ...rest } = process.env;
+  return { ...rest, GCONV_PATH: '/nonexistent' };
 }
 
 function withMemoryLimit(path: string, bytes: number): [program: string, args: string[]] {
@@ -290,7 +300,10 @@ function failure(
   // ffmpeg catches the signal of the limit and ends by itself, with 255 and without a word.
   if (killedBy === 'SIGXCPU' || (code === 255 && cpuTime !== undefined && !words))
     return 'it used more processor time than allowed';
-  if (killedBy) return `it was ended by ${killedBy}`;
+  if (killedBy)
+    return /SEGV|ABRT|BUS|ILL|FPE/.test(killedBy)
+      ? `it crashed (${killedBy})`
+      : `it was ended by ${killedBy}`;
   return words || `exit code ${code}`;
 }
 

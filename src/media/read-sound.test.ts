@@ -125,14 +125,14 @@ test('any number of channels and any rate become one at 16 kHz', limit, async (t
 
 test('a header that promises days is refused, and so are days that no header promises', limit, async (t) => {
   const folder = await scratch(t);
-  const long = await make(join(folder, 'long.flac'), '-f', 'lavfi', '-i', 'anullsrc=r=8000:cl=mono:d=30');
+  const long = await make(join(folder, 'long.flac'), '-f', 'lavfi', '-i', 'aevalsrc=0:s=8000:d=30');
   await assert.rejects(readSound(long, { limits: { duration: 29 } }), { code: 'TOO_LARGE' });
   const raw = await make(
     join(folder, 'long.aac'),
     '-f',
     'lavfi',
     '-i',
-    'anullsrc=r=8000:cl=mono:d=30',
+    'aevalsrc=0:s=8000:d=30',
     '-c:a',
     'aac',
   );

@@ -54,15 +54,14 @@ export async function soundArguments(
 
   const length = Math.min(duration, context.duration);
   const from = start + sound.origin;
-  const cut = [...(from > 0 ? ['-ss', from.toFixed(6)] : []), '-t', length.toFixed(6)];
-  const input = [...cut, ...inputFile(path, kind.demuxer)];
+  const file = inputFile(path, kind.demuxer);
   const map = ['-map', `1:${sound.index}`, ...roomForRunIn(format, sound)];
   const available = sound.duration ?? found.duration ?? 0;
-  const enough =
-    start === 0 && length === context.duration && available >= length - 1 / toNumber(context.fps);
+  const enough = from === 0 && length === context.duration && available >= length - 1 / toNumber(context.fps);
   if (enough && Math.abs(sound.start) < 0.001 && format.copies.includes(sound.codec))
-    return { input, output: [...map, '-c:a', 'copy'], encoder: 'copy' };
+    return { input: file, output: [...map, '-c:a', 'copy', '-t', length.toFixed(6)], encoder: 'copy' };
 
+  const part = [...(from > 0 ? ['-ss', from.toFixed(6)] : []), '-t', length.toFixed(6)];
   // Late or missing samples become silence, and the track ends with the pictures.
   const filter = [
     ...(sound.codec.startsWith('pcm_f') ? [FINITE] : []),
@@ -70,7 +69,7 @@ export async function soundArguments(
     ...['aresample=async=1:first_pts=0', 'apad', `atrim=end=${context.duration.toFixed(6)}`],
   ].join(',');
   return {
-    input,
+    input: [...part, ...file],
     output: [...map, '-af', filter, '-c:a', format.soundEncoder, ...bitRate(sound)],
     encoder: format.soundEncoder,
   };
