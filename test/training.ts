@@ -67,17 +67,18 @@ export function flat(layout: Layout, tensors: ReadonlyMap<string, FloatTensor>):
   return { data };
 }
 
-/** The L2 norm of each tensor, and its first 16 numbers filled up with zeros, in the order of a layout. */
+/** The L2 norm of each tensor, and its first `size` numbers filled up with zeros, in the order of a layout. */
 export function summary(
   layout: Layout,
   tensors: ReadonlyMap<string, FloatTensor>,
+  { size = 16 }: { size?: number } = {},
 ): { norms: { data: Float64Array }; heads: { data: Float32Array } } {
   const norms = new Float64Array(layout.length);
-  const heads = new Float32Array(16 * layout.length);
+  const heads = new Float32Array(size * layout.length);
   for (const [i, [name]] of layout.entries()) {
     const { data } = tensors.get(name)!;
     norms[i] = Math.sqrt(data.reduce((sum, x) => sum + x * x, 0));
-    heads.set(data.subarray(0, 16), 16 * i);
+    heads.set(data.subarray(0, size), size * i);
   }
   return { norms: { data: norms }, heads: { data: heads } };
 }

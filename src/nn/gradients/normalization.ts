@@ -1,6 +1,6 @@
 /**
- * Derivatives of softmax and of the normalisations. For x̂ = (x − mean) / √(variance + eps) over some axes and a
- * gradient g at x̂: dx = (g − mean(g) − x̂ · mean(g x̂)) / √(variance + eps).
+ * Derivatives of softmax and of the normalisations. For x̂ = c / s over some axes, c = x − mean and
+ * s² = variance + eps, a gradient g at x̂, less its mean, gives dx = (g − c · mean(g c) / s²) / s.
  */
 import { add, div, mul, sqrt, square, sub } from '../ops/arithmetic.ts';
 import { mean, sum } from '../ops/reduce.ts';
@@ -16,43 +16,47 @@ export const softmaxGradient: GradientRule = (dy, _x, { y, attributes }) => {
 };
 
 export const layerNormGradients: GradientRule = (dy, [x, scale, shift], { attributes }) => {
-  const axis = number(attributes, 'axis', -1);
-  const { normed, spread } = normalised(x, [axis], number(attributes, 'epsilon', 1e-5));
+  const parts = partsOf(x, [number(attributes, 'axis', -1)], number(attributes, 'epsilon', 1e-5));
   return [
-    throughNorm(mul(dy, scale), normed, spread, [axis]),
-    sumTo(mul(dy, normed), scale.shape),
+    throughNorm(mul(dy, scale), parts),
+    sumTo(mul(dy, div(parts.centred, parts.spread)), scale.shape),
     shift && sumTo(dy, shift.shape),
   ];
 };
 
-export const instanceNormGradients: GradientRule = (dy, [x, scale, shift], { y, attributes }) => {
+export const instanceNormGradients: GradientRule = (dy, [x, scale, shift], { attributes }) => {
   const axes = x.shape.slice(2).map((_, i) => i + 2);
   const channels = [1, fixed(x, 1), ...axes.map(() => 1)];
-  const known = normalised(x, axes, number(attributes, 'epsilon', 1e-5));
-  // Group normalisation scales by ones here, and its own scale later: then the result is what was normalised.
-  const plain = isConstantly(scale, 1) && isConstantly(shift, 0);
-  const normed = plain ? y : known.normed;
-  const g = plain ? dy : mul(dy, reshape(scale, channels));
+  const parts = partsOf(x, axes, number(attributes, 'epsilon', 1e-5));
+  // Group normalisation scales by ones here and by its own scale later.
+  const plain = numbersOf(scale)?.every((n) => n === 1) ?? false;
   return [
-    throughNorm(g, normed, known.spread, axes),
-    reshape(sumTo(mul(dy, normed), channels), scale.shape),
+    throughNorm(plain ? dy : mul(dy, reshape(scale, channels)), parts),
+    reshape(sumTo(mul(dy, div(parts.centred, parts.spread)), channels), scale.shape),
     reshape(sumTo(dy, channels), shift.shape),
   ];
 };
 
-function isConstantly(value: Value, wanted: number): boolean {
-  return numbersOf(value)?.every((n) => n === wanted) ?? false;
+interface Parts {
+  axes: readonly number[];
+  /** x − mean. The normalised value would do as well, but where a group is small it is too coarse. */
+  centred: Value;
+  /** variance + eps */
+  square: Value;
+  /** Its root. */
+  spread: Value;
 }
 
-function normalised(x: Value, axes: readonly number[], eps: number): { normed: Value; spread: Value } {
+function partsOf(x: Value, axes: readonly number[], eps: number): Parts {
   const centred = sub(x, mean(x, axes, { keep: true }));
-  const spread = sqrt(add(mean(square(centred), axes, { keep: true }), eps));
-  return { normed: div(centred, spread), spread };
+  const s2 = add(mean(square(centred), axes, { keep: true }), eps);
+  return { axes, centred, square: s2, spread: sqrt(s2) };
 }
 
-function throughNorm(g: Value, normed: Value, spread: Value, axes: readonly number[]): Value {
-  const along = mean(mul(g, normed), axes, { keep: true });
-  return div(sub(sub(g, mean(g, axes, { keep: true })), mul(normed, along)), spread);
+function throughNorm(g: Value, { axes, centred, square, spread }: Parts): Value {
+  const level = sub(g, mean(g, axes, { keep: true }));
+  const along = div(mean(mul(level, centred), axes, { keep: true }), square);
+  return div(sub(level, mul(centred, along)), spread);
 }
 
 /** With running statistics, which are constants: y = (x − mean) · scale / √(variance + eps) + shift. */
