@@ -114,6 +114,12 @@ export class Messages {
     if (debug) this.#streams.stderr.write(`${inspect(error, { depth: 6 })}\n`);
   }
 
+  /** The work was stopped from outside. */
+  interrupted(signal: string, exit: number): void {
+    if (this.#options.json) this.#json('interrupted', { signal, exit });
+    else this.note(`stopped by ${signal}`);
+  }
+
   /** Takes the line of progress away. */
   clear(): void {
     if (!this.#lineShown) return;
@@ -162,8 +168,14 @@ class Meter {
     const made = done - this.#before;
     if (made <= 0 || seconds < 0.2) return {};
     const perSecond = made / seconds;
-    return total ? { perSecond, remaining: (total - done) / perSecond } : { perSecond };
+    const remaining = total ? { remaining: rounded((total - done) / perSecond) } : {};
+    return { perSecond: rounded(perSecond), ...remaining };
   }
+}
+
+/** Thousandths are more than a measured speed can say. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }
 
 function lineOf({ stage, title = stage, done, total, unit = 'frames' }: Progress, speed: Speed): string {

@@ -40,7 +40,7 @@ export async function perform(command: Command, work: (context: Context) => Prom
     await work({ messages, signal });
   } catch (error) {
     const cause = signal.aborted ? signal.reason : error;
-    if (cause instanceof Interruption) messages.note(cause.message);
+    if (cause instanceof Interruption) messages.interrupted(cause.signal, cause.exit);
     else messages.error(cause);
     process.exitCode = exitCodeOf(cause);
   } finally {

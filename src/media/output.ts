@@ -107,7 +107,7 @@ export async function checkFree(output: string, overwrite: boolean): Promise<voi
     });
   if (there && !overwrite)
     throw new MuseTalkError('CANNOT_WRITE', `${output} exists already`, {
-      hint: 'Choose another name, or allow overwriting.',
+      hint: 'Choose another name, or allow overwriting (--overwrite).',
       facts: { output },
     });
 }
