@@ -211,7 +211,7 @@ export const NETWORKS: readonly Network[] = [
     name: 'syncnet',
     what: 'judges in training whether lips and sound agree',
     source: 'ByteDance/LatentSync',
-    licence: 'Apache-2.0 (code), OpenRAIL++ (weights)',
+    licence: 'Apache-2.0 (code); OpenRAIL++ (weights), as far as is known',
     files: [
       {
         path: 'syncnet/latentsync_syncnet.pt',
