@@ -10,6 +10,7 @@
  */
 export type SyncMode = 'bounce' | 'loop' | 'cut_off' | 'silence' | 'remap';
 
+/** How many frames there are to pair. */
 export interface Lengths {
   /** Frames of the source, at least 1. */
   readonly source: number;

@@ -24,6 +24,7 @@ export interface Avatar {
   close(): Promise<void>;
 }
 
+/** How an avatar is prepared, and where it is kept. */
 export interface PrepareOptions {
   /** Folder for what is prepared; what an earlier run left there is continued. */
   readonly folder: string;

@@ -17,6 +17,7 @@ export interface RestPlan {
   readonly donors: Int32Array;
 }
 
+/** What a plan of resting mouths needs to know of the sound and of the source. */
 export interface RestOptions {
   readonly mode: SilenceMode;
   /** The source frame behind each frame of the result. */

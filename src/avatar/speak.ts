@@ -34,6 +34,7 @@ export interface Spoken {
   readonly drawn: boolean;
 }
 
+/** How speaking goes about it. */
 export interface SpeakOptions {
   /** Frames given to the networks at once; 8 by default. */
   readonly batchSize?: number | undefined;

@@ -53,6 +53,7 @@ interface Record {
   readonly crc: number;
 }
 
+/** An avatar on disk: one record after another, so that a run that was ended anywhere can go on from its last whole one. */
 export class AvatarStore {
   readonly folder: string;
   readonly header: StoreHeader;

@@ -126,8 +126,10 @@ export const ERROR_CODES = {
   },
 } as const satisfies Record<string, { exit: number; status: number; meaning: string }>;
 
+/** A key of {@link ERROR_CODES}: what programs tell errors apart by. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What stands beside the message of an error. */
 export interface ErrorDetails {
   /** One sentence that says what the user can do about it. */
   hint?: string | undefined;

@@ -5,6 +5,7 @@ import type { DubSettings } from '../options/dub.ts';
 import type { Task } from '../options/tasks.ts';
 import { type DubReport, type DubRun, dub } from './dub.ts';
 
+/** What became of one task: a report or an error. */
 export interface TaskResult {
   readonly task: Task;
   readonly output: string;
@@ -12,6 +13,7 @@ export interface TaskResult {
   readonly error?: unknown;
 }
 
+/** Where the results of tasks go, and what holds for all of them. */
 export interface RunTasksOptions {
   /** Folder of the results; made if needed. */
   readonly results: string;

@@ -9,6 +9,7 @@ import { writeImage } from '../media/write-frames.ts';
 import { type Segment, writeSegment } from '../media/write-segment.ts';
 import { writeVideo } from '../media/write-video.ts';
 
+/** How the frames become a file, and what else is made of them. */
 export interface ResultOptions extends EncodeOptions {
   /** Sound file that goes with the frames. */
   readonly sound: string;

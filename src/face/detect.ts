@@ -18,6 +18,7 @@ import { cutSquare, squareToPicture } from './square.ts';
 /** A face that the detector saw, in pixels of the picture. */
 export type Face = BlazeFaceBox;
 
+/** How faces are detected. */
 export interface DetectOptions {
   /** Faces below are left out, 0 … 1; default 0.5. */
   readonly minScore?: number;

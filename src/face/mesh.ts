@@ -11,6 +11,8 @@ export type Mesh = Float32Array;
 
 /** Vertices at the outer corners of the eyes, as seen in the picture. */
 export const LEFT_EYE_CORNER = 33;
+
+/** Vertex of the outer corner of the right eye of the picture. */
 export const RIGHT_EYE_CORNER = 263;
 
 /** FaceMesh was trained on faces that fill two thirds of the square. */

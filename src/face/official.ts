@@ -14,6 +14,7 @@ const DETECTION_SIDE = 640;
 /** RTMPose gives no probabilities; where a face is seen its 68 scores are far above this on average. */
 const MIN_SCORE = 0.3;
 
+/** How the official networks are used. */
 export interface OfficialFinderOptions {
   /**
    * `right` (default): the face is chosen and tracked as by the built-in finder, and RTMPose looks at the head and

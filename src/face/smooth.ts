@@ -4,6 +4,7 @@ import { sizeOfBox } from './choice.ts';
 import type { FoundFace, FrameFace } from './finder.ts';
 import { landmarks68 } from './landmarks68.ts';
 
+/** How strongly landmarks are smoothed over time. */
 export interface SmoothOptions {
   /** Frames per second. */
   readonly fps: number;

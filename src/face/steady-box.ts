@@ -49,6 +49,7 @@ export interface SteadyShot {
   readonly box: TurnedBox;
 }
 
+/** How steady a box is kept. */
 export interface SteadyOptions {
   /** Standard deviation of the smoothing of place and size over time, in frames; default 1.5, 0 for none. */
   readonly smoothing?: number;

@@ -41,6 +41,7 @@ export interface Place {
   readonly landmarks: readonly Point[] | undefined;
 }
 
+/** For which frames conditions are wanted. */
 export interface ConditionsOptions {
   readonly fps: Rational;
   /** How many conditions are wanted; past the end of the sound they are those of silence. */

@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { MuseTalkError } from '../core/errors.ts';
 import { modelsFolder } from '../nn/folders.ts';
 
+/** The two published generations; they differ in windows, masks and boxes. */
 export type MuseTalkVersion = '1.0' | '1.5';
 
 /** A network's weights and, where it has one, its configuration. */
@@ -23,6 +24,7 @@ export interface MuseTalkFiles {
   readonly taesd: string | undefined;
 }
 
+/** Where the files of a model are looked for. */
 export interface LocateOptions {
   /** `musetalk-1.5`, `musetalk-1.0`, or a folder: one in upstream's layout, or one with a UNet of its own. */
   readonly model: string;

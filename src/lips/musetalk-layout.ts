@@ -6,6 +6,7 @@ import type { VideoSource } from '../media/source.ts';
 import type { Compat } from '../sound/mel-blocks.ts';
 import type { Layout, PictureSize } from './lip-model.ts';
 
+/** By which rules boxes are laid out. */
 export interface LayoutOptions {
   readonly version: '1.0' | '1.5';
   readonly compat: Compat;

@@ -56,6 +56,7 @@ export interface LatentNoise {
   readonly reference: FloatTensor;
 }
 
+/** How the networks of MuseTalk are loaded. */
 export interface NetworkOptions extends Pick<LoadOptions, 'threads' | 'providers' | 'cacheFolder'> {
   readonly decoder: 'sd' | 'taesd';
   /** Latents are the mean of what the encoder gives, or drawn from it. */

@@ -42,6 +42,7 @@ export type Parse = (
   options?: { signal?: AbortSignal | undefined },
 ) => Promise<Image>;
 
+/** What the published models can be told. */
 export interface MuseTalkOptions {
   /** The full decoder or TAESD's; `sd` by default. */
   readonly decoder?: NetworkOptions['decoder'] | undefined;

@@ -24,6 +24,7 @@ export type ModelSettings = Pick<
   | 'threads'
 >;
 
+/** What a caller may put in place of the model's own parts. */
 export interface OpenModelOptions {
   /** What parses faces instead of the model's own way. */
   readonly parse?: Parse | undefined;

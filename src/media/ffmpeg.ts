@@ -7,6 +7,7 @@ import { findTool, type ToolName } from './tools.ts';
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
+/** How a program of FFmpeg is run. */
 export interface ToolOptions {
   /** What is being done, for errors: `read the frames of /clips/a.mp4`. */
   readonly task: string;

@@ -9,6 +9,7 @@ import type { Rational } from './source.ts';
 import { verifyVideo } from './verify-video.ts';
 import type { Segment } from './write-segment.ts';
 
+/** What goes into the joined file beside the segments. */
 export interface JoinOptions {
   readonly fps: Rational;
   readonly sound?: SoundTrack | undefined;
@@ -16,6 +17,7 @@ export interface JoinOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A finished video, as it was read back. */
 export interface WrittenVideo {
   readonly path: string;
   readonly frameCount: number;

@@ -11,6 +11,7 @@ import { notReadable, sniff } from './sniff.ts';
 import type { Frame, Rational, VideoSource } from './source.ts';
 import { readTimestamps, type Timestamps } from './timestamps.ts';
 
+/** How a video is read. */
 export interface OpenVideoOptions {
   /** Frames per second to show the video at; its own by default, 25 for a picture or a folder. */
   readonly fps?: Rational | number | string | undefined;

@@ -12,6 +12,7 @@ export interface OutputFormat {
   readonly soundEncoder: 'aac' | 'libopus';
 }
 
+/** The encoders that are used, by FFmpeg's names. */
 export type VideoEncoder = 'libx264' | 'libx265' | 'libvpx-vp9';
 
 // MP3 is never copied: its delay of some 50 ms is known to its own container alone.

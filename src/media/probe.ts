@@ -6,6 +6,7 @@ import { rational, toNumber } from './rate.ts';
 import { type MediaKind, sniff } from './sniff.ts';
 import type { ColorTags, Rational } from './source.ts';
 
+/** The pictures of a file, as its headers describe them. */
 export interface VideoStream {
   /** Number of the stream in the file. */
   readonly index: number;
@@ -26,6 +27,7 @@ export interface VideoStream {
   readonly color: ColorTags;
 }
 
+/** The sound of a file, as its headers describe it. */
 export interface SoundStream {
   readonly index: number;
   readonly codec: string;
@@ -52,6 +54,7 @@ export interface Probe {
   readonly sound: SoundStream | undefined;
 }
 
+/** What bounds the reading of headers. */
 export interface ProbeOptions {
   readonly limits?: Partial<MediaLimits> | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -5,6 +5,7 @@ import { type Probe, probe, refuseAbove, type SoundStream } from './probe.ts';
 import { meanOfChannels } from './sound-track.ts';
 import type { SoundSource } from './source.ts';
 
+/** How a sound is read. */
 export interface ReadSoundOptions {
   /**
    * Round to 16 bits after mixing and resampling, and begin with the first sample even where the file places it

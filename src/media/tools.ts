@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { MuseTalkError } from '../core/errors.ts';
 
+/** The two programs that are used. */
 export type ToolName = 'ffmpeg' | 'ffprobe';
 
 /** A program of FFmpeg as it was found on this machine. */
@@ -19,6 +20,7 @@ export interface MediaTool {
   readonly warnings: readonly string[];
 }
 
+/** Both programs. */
 export type MediaTools = Readonly<Record<ToolName, MediaTool>>;
 
 /** The oldest release that is taken from PATH. */

@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import type { Image } from '../image/image.ts';
 import { cannotWrite } from './output.ts';
 
+/** How pictures of frames are numbered. */
 export interface WriteFramesOptions {
   /** Number of the first file; 0 by default. */
   readonly first?: number | undefined;

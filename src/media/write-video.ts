@@ -6,6 +6,7 @@ import { type JoinOptions, joinInto, type WrittenVideo } from './join-segments.t
 import { outputFormat, produce } from './output.ts';
 import { writeSegment } from './write-segment.ts';
 
+/** How a video is encoded, and what is put beside its pictures. */
 export type WriteVideoOptions = EncodeOptions & JoinOptions;
 
 /**

@@ -115,6 +115,7 @@ export interface VerifiedFile extends FoundFile {
   readonly verdict: Verdict;
 }
 
+/** Who hears of the progress of a check, and who may stop it. */
 export interface VerifyOptions {
   readonly onProgress?: ((progress: { path: string; done: number; total: number }) => void) | undefined;
   readonly signal?: AbortSignal | undefined;

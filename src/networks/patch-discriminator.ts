@@ -16,6 +16,7 @@ import type { Value } from '../nn/value.ts';
 import { fixed, input } from '../nn/value.ts';
 import type { Weights } from '../nn/weights.ts';
 
+/** Sizes of the discriminator, under upstream's names. */
 export interface PatchDiscriminatorConfig {
   /** Half the channels of the first block; each block doubles them. */
   block_expansion: number;
@@ -31,6 +32,7 @@ export const PATCH_DISCRIMINATOR: PatchDiscriminatorConfig = {
   num_blocks: 4,
 };
 
+/** What the discriminator says of a batch of pictures. */
 export interface PatchJudgement {
   /** What each block saw, for feature matching. */
   readonly features: readonly Value[];

@@ -5,6 +5,8 @@ import type { Point } from '../core/box.ts';
 
 /** Size of the picture that the network sees. */
 export const INPUT_WIDTH = 288;
+
+/** Height of the network's picture. */
 export const INPUT_HEIGHT = 384;
 
 /** Entries of a SimCC vector for each pixel. */

@@ -16,12 +16,14 @@ import type { Weights } from '../nn/weights.ts';
 /** By how much a stage shrinks height and width. */
 type Factor = number | readonly [number, number];
 
+/** Sizes of one of SyncNet's encoders, under upstream's names. */
 export interface SyncEncoderConfig {
   /** Channels of each stage; the first convolution has those of the first. */
   block_out_channels: readonly number[];
   downsample_factors: readonly Factor[];
 }
 
+/** Sizes of SyncNet, under upstream's names. */
 export interface SyncNetConfig {
   audio_encoder: SyncEncoderConfig;
   visual_encoder: SyncEncoderConfig;
@@ -41,6 +43,8 @@ export const STABLE_SYNCNET: SyncNetConfig = {
 
 /** Frames that the visual encoder sees at once, and mel rows (80 a second) of the same time. */
 export const SYNC_FRAMES = 16;
+
+/** Columns of mel that belong to these frames. */
 export const SYNC_MEL_ROWS = 52;
 
 /**

@@ -12,6 +12,7 @@ import type { Value } from '../nn/value.ts';
 import { fixed } from '../nn/value.ts';
 import type { Weights } from '../nn/weights.ts';
 
+/** Which of the tiny autoencoders is meant. */
 export interface TaesdOptions {
   /** Channels of the latents. Default 4. */
   latentChannels?: number;

@@ -74,6 +74,7 @@ export const unetConfig = z
     return lists.every((list) => !Array.isArray(list) || list.length === block_out_channels.length);
   }, 'lists of levels have different lengths');
 
+/** A checkpoint's `config.json`, as diffusers writes it. */
 export type UnetConfig = z.output<typeof unetConfig>;
 
 /** The configuration in a parsed `musetalk.json`. @throws MuseTalkError WRONG_FILE */

@@ -40,6 +40,7 @@ export const vaeConfig = z.object({
   shift_factor: z.null().optional(),
 });
 
+/** A checkpoint's `config.json`, as diffusers writes it. */
 export type VaeConfig = z.output<typeof vaeConfig>;
 
 /** The configuration in the parsed JSON of an autoencoder. @throws MuseTalkError WRONG_FILE */

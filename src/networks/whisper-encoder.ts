@@ -13,6 +13,7 @@ import { fixed } from '../nn/value.ts';
 import type { Weights } from '../nn/weights.ts';
 import { multiHeadAttention } from './blocks/attention.ts';
 
+/** Sizes of a Whisper encoder. */
 export interface WhisperConfig {
   /** Bands of the mel. */
   mels: number;

@@ -6,6 +6,7 @@
  * placement of eps: p ← p (1 − lr · decay) − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps).
  */
 
+/** How AdamW steps. */
 export interface AdamOptions {
   /** Decay of the mean gradient and of the mean square. Default 0.9 and 0.999. */
   betas?: readonly [number, number];

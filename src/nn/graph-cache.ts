@@ -18,6 +18,7 @@ import { leavesOf, writeOnnx } from './onnx-writer.ts';
 import type { Value } from './value.ts';
 import { nodesOf } from './value.ts';
 
+/** A graph as the engine takes it: in memory, or at a place on disk where it points at weights in their files. */
 export interface StoredGraph {
   readonly model: OnnxModel;
   /** The written graph, or `undefined` when the model is whole in memory. */

@@ -11,6 +11,7 @@ import type { Value } from './value.ts';
 import { apply, constant, fixed, float, shapeError } from './value.ts';
 import type { Weights } from './weights.ts';
 
+/** Sizes of a convolution. */
 export interface ConvLayerOptions extends ConvOptions {
   out: number;
   kernel: number | readonly [number, number];

@@ -8,6 +8,7 @@ import { expectedWeights, Weights } from './weights.ts';
 /** What a network gives, by name. It is called twice: once for the names of its weights, once with them. */
 export type BuildNetwork<N extends string> = (w: Weights) => Readonly<Record<N, Value>>;
 
+/** Which network is loaded, and how. */
 export interface LoadNetworkOptions<N extends string> {
   /** What the file must hold. */
   readonly match: MatchOptions;

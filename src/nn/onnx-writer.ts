@@ -20,6 +20,7 @@ export interface Port {
   readonly shape: Shape;
 }
 
+/** A graph written out, and what goes in and comes out of it. */
 export interface OnnxModel {
   /** The ModelProto. */
   readonly bytes: Uint8Array;
@@ -27,6 +28,7 @@ export interface OnnxModel {
   readonly outputs: ReadonlyMap<string, Port>;
 }
 
+/** What is put beside a graph when it is written. */
 export interface WriteOptions {
   /** The name, relative to the model's own folder, under which a file of weights will be found. */
   locate?: (file: FileRange) => string;

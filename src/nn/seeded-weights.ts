@@ -5,6 +5,7 @@
 import type { FloatTensor } from '../core/tensor.ts';
 import { sizeOf } from '../core/tensor.ts';
 
+/** What makes one set of seeded weights differ from another. */
 export interface SeededOptions {
   /** Mixed into the seed of every tensor. Default 0. */
   seed?: number;

@@ -7,6 +7,7 @@ import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import type { DType, Tensor } from '../core/tensor.ts';
 
+/** How the engine runs a graph. */
 export interface SessionOptions {
   /** Threads within an operator. Default: the number of cores. */
   threads?: number;
@@ -26,12 +27,14 @@ export interface EngineDescription {
   readonly providers: readonly string[];
 }
 
+/** What the thread is asked to do. */
 export type EngineRequest =
   | { id: number; kind: 'create'; model: Uint8Array | string; options: SessionOptions }
   | { id: number; kind: 'run'; session: number; feeds: Record<string, Tensor> }
   | { id: number; kind: 'release'; session: number }
   | { id: number; kind: 'describe' };
 
+/** What the thread answers, by the number of the request. */
 export type EngineResponse =
   | {
       id: number;

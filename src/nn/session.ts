@@ -32,6 +32,7 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** How a graph is loaded. */
 export interface LoadOptions extends SessionOptions {
   /** Folder for graphs whose weights stay in their files. Needed only for such graphs. */
   cacheFolder?: string | undefined;

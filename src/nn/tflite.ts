@@ -24,6 +24,7 @@ const OPERATORS = {
   54: 'PRELU',
 } as const;
 
+/** The operators that are read, by TFLite's names. */
 export type TfliteOperatorName = (typeof OPERATORS)[keyof typeof OPERATORS];
 
 /** `TensorType` of the schema. */

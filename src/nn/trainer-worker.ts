@@ -21,6 +21,7 @@ export type Vectors = Partial<
   Record<'parameters' | 'first' | 'second' | 'average' | 'gradient', Float32Array>
 >;
 
+/** What the training thread is asked to do. */
 export type TrainerRequest =
   | { kind: 'group'; group: string; places: readonly Place[]; length: number; options: AdamOptions }
   | { kind: 'state'; name: string; shape: readonly number[]; data: Float32Array }
@@ -52,6 +53,7 @@ export interface PassPlan {
   readonly reported: readonly string[];
 }
 
+/** What the training thread gives back. */
 export interface TrainerResult {
   outputs?: Record<string, Tensor>;
   norm?: number;

@@ -45,6 +45,7 @@ export interface PassOptions {
   next?: Readonly<Record<string, Value>>;
 }
 
+/** What is trained, and by which passes. */
 export interface TrainerOptions {
   groups: Readonly<Record<string, GroupOptions>>;
   passes: Readonly<Record<string, PassOptions>>;
@@ -58,11 +59,13 @@ export interface TrainerOptions {
   cacheFolder?: string | undefined;
 }
 
+/** What one pass of a batch gave. */
 export interface PassResult {
   loss: number;
   outputs: Record<string, Tensor>;
 }
 
+/** How parameters are moved by what was gathered. */
 export interface UpdateOptions {
   learningRate: number;
   /** A factor on the gradients gathered since the last update: 1 / n for the mean of n passes. Default 1. */

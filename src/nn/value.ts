@@ -9,10 +9,14 @@ import type { DType, Tensor } from '../core/tensor.ts';
 
 /** A size, or the name of a size that is only known when the graph runs, such as the batch `'B'`. */
 export type Dim = number | string;
+
+/** Sizes of the dimensions, outermost first. */
 export type Shape = readonly Dim[];
 
 /** What an ONNX attribute may hold here. A number is an integer unless wrapped by {@link float}. */
 export type Attribute = number | readonly number[] | string | { readonly float: number };
+
+/** Attributes of an operator, by ONNX's names. */
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** One application of an ONNX operator. */
@@ -38,6 +42,7 @@ export type ConstantData =
   | { readonly file: FileRange }
   | { readonly load: () => Promise<Tensor> };
 
+/** Where a value comes from. */
 export type Source =
   | { readonly kind: 'input'; readonly name: string }
   | { readonly kind: 'constant'; readonly name: string | undefined; readonly data: ConstantData }

@@ -3,6 +3,8 @@ import { MuseTalkError } from '../core/errors.ts';
 
 /** A request by its number, and the answer to it. */
 export type Call<Request> = { readonly id: number; readonly request: Request };
+
+/** What comes back for a call, by its number. */
 export type Answer<Result> =
   | { readonly id: number; readonly result: Result }
   | { readonly id: number; readonly message: string };

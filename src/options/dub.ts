@@ -213,4 +213,6 @@ export const dubOptions = z.strictObject({
 export type DubInput = z.input<typeof dubOptions>;
 /** What the code reads, defaults filled in. */
 export type DubOptions = z.output<typeof dubOptions>;
+
+/** The settings with their defaults filled in, without the files. */
 export type DubSettings = z.output<typeof dubSettings>;

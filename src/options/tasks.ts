@@ -12,6 +12,7 @@ const task = z.strictObject({
   result_name: z.string().min(1).nullish(),
 });
 
+/** One task of a file of tasks. */
 export interface Task {
   /** Its key in the file: `task_0`. */
   readonly name: string;

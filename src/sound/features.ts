@@ -78,6 +78,7 @@ function mix(a: FloatTensor, b: FloatTensor, share: number): FloatTensor {
   );
 }
 
+/** How features become conditions. */
 export interface ConditionOptions extends BlockOptions {
   readonly fps: FrameRate;
   /**

@@ -39,6 +39,7 @@ export interface MelBlock {
   readonly mel: FloatTensor;
 }
 
+/** How a long sound is cut into blocks. */
 export interface BlockOptions {
   readonly version: SoundVersion;
   /** `right` by default. */

@@ -10,6 +10,7 @@ import { SAMPLE_RATE } from './mel.ts';
 import type { FrameRate } from './windows.ts';
 import { exactRate } from './windows.ts';
 
+/** What counts as silence, and how the mouth follows it. */
 export interface SilenceOptions {
   readonly fps: FrameRate;
   /** Seconds. A shorter gap between voices is part of speech, such as the closure of a p. 0.2 by default. */

@@ -24,6 +24,7 @@ export type FrameWindow = Int32Array;
 /** How a number of frames that is no integer becomes one. */
 export type Rounding = 'floor' | 'round' | 'ceil';
 
+/** Which rows one frame hears. */
 export interface WindowOptions {
   /** Rows of features that the sound has. */
   readonly rows: number;

@@ -16,6 +16,7 @@ export interface Task<Batch> {
   validate?(update: number): Promise<Readonly<Record<string, number>>>;
 }
 
+/** How long a training runs, and what it writes when. */
 export interface LoopOptions {
   /** Takes checkpoints and the log, `log.jsonl`; a run is resumed from the newest checkpoint that lies there. */
   folder: string;
@@ -40,6 +41,7 @@ export interface LoopOptions {
   onProgress?: (progress: Progress) => void;
 }
 
+/** How far a training is. */
 export interface Progress {
   /** Updates made. */
   readonly update: number;

@@ -12,6 +12,7 @@ import { meanAbsolute } from './losses.ts';
 /** Side of the pictures that VGG19 was trained on. */
 export const PERCEPTUAL_SIZE = 224;
 
+/** How pictures are compared by VGG19. */
 export interface PerceptualOptions {
   /** Side to which pictures are brought first. */
   size?: number;

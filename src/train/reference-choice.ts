@@ -72,6 +72,7 @@ function ranked(distance: readonly number[], direction: 1 | -1): number[] {
   return distance.map((_, i) => i).sort((a, b) => direction * (distance[a]! - distance[b]!));
 }
 
+/** How the reference frame of a sample is chosen. */
 export interface ReferenceOptions {
   /** How many of the clip's frames count as alike and as unlike. Default 0.51. */
   ratio?: number;

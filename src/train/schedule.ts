@@ -27,6 +27,7 @@ export function cosineSchedule({
   };
 }
 
+/** How the rate of learning goes with the updates. */
 export interface ScheduleOptions {
   /** The highest rate. */
   rate: number;

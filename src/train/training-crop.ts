@@ -3,6 +3,7 @@ import type { Box, Point } from '../core/box.ts';
 import type { Random } from './random.ts';
 import { landmarksInCrop } from './reference-choice.ts';
 
+/** How the margin below the chin is drawn at random. */
 export interface MarginOptions {
   /** Pixels of the picture. Default 10. */
   mean?: number;
@@ -26,6 +27,7 @@ export function withMarginBelow(box: Box, margin: number, pictureHeight: number)
   return { ...box, y2: Math.min(box.y2 + Math.trunc(margin), pictureHeight) };
 }
 
+/** What of a crop counts as mouth. */
 export interface MouthMaskOptions {
   /** Of the crop, in pixels of the picture. */
   margin: number;

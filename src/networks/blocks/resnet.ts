@@ -4,6 +4,7 @@ import { unsqueeze } from '../../nn/ops/shape.ts';
 import type { Value } from '../../nn/value.ts';
 import type { Weights } from '../../nn/weights.ts';
 
+/** What tells one block from another. */
 export interface ResnetBlockOptions {
   /** Channels of the result. */
   out: number;

@@ -15,6 +15,7 @@ export const softmaxGradient: GradientRule = (dy, _x, { y, attributes }) => {
   return [mul(y, sub(dy, sum(mul(dy, y), [axis], { keep: true })))];
 };
 
+/** Gradients of a layer normalization with respect to its input, scale and shift. */
 export const layerNormGradients: GradientRule = (dy, [x, scale, shift], { attributes }) => {
   const parts = partsOf(x, [number(attributes, 'axis', -1)], number(attributes, 'epsilon', 1e-5));
   return [
@@ -24,6 +25,7 @@ export const layerNormGradients: GradientRule = (dy, [x, scale, shift], { attrib
   ];
 };
 
+/** Gradients of an instance normalization with respect to its input, scale and shift. */
 export const instanceNormGradients: GradientRule = (dy, [x, scale, shift], { attributes }) => {
   const axes = x.shape.slice(2).map((_, i) => i + 2);
   const channels = [1, fixed(x, 1), ...axes.map(() => 1)];

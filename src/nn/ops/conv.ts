@@ -4,6 +4,7 @@ import { apply, constant, fixed, ints, product, shapeError } from '../value.ts';
 import { broadcast } from './arithmetic.ts';
 import { reshape } from './shape.ts';
 
+/** Strides and edges of a convolution, by ONNX's names. */
 export interface ConvOptions {
   /** One number for every axis, or one for each. Default 1. */
   stride?: number | readonly number[];

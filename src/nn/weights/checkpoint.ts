@@ -67,6 +67,7 @@ export interface LazyTensor {
   read(): Promise<Tensor>;
 }
 
+/** What a reader of a format finds in a file. */
 export interface CheckpointParts {
   readonly path: string;
   readonly format: CheckpointFormat;

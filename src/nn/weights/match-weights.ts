@@ -4,6 +4,7 @@ import { quoted } from './checkpoint-error.ts';
 import { recognise } from './known-networks.ts';
 import { stateDict } from './state-dict.ts';
 
+/** How a file's tensors are matched with a network's. */
 export interface MatchOptions {
   /** What is being loaded, in words that follow "the weights of": `'the UNet of MuseTalk'`. */
   readonly network: string;

@@ -10,6 +10,7 @@ import { readPytorchTar } from './pytorch-tar.ts';
 import { readPytorchZip } from './pytorch-zip.ts';
 import { openSafetensors } from './safetensors.ts';
 
+/** How a file of weights is opened. */
 export interface OpenCheckpointOptions {
   /** What the file should hold, as it follows "expected": `'the UNet of MuseTalk 1.5'`. Used in messages. */
   readonly expected?: string;

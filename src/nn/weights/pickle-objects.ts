@@ -45,6 +45,7 @@ export function isList(value: unknown): value is unknown[] {
   return Array.isArray(value) && !Object.isFrozen(value);
 }
 
+/** Whether a value of a pickle was a tuple; lists are not frozen. */
 export function isTuple(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) && Object.isFrozen(value);
 }

@@ -20,6 +20,7 @@ export interface PickleClasses {
   persistent(id: unknown): unknown;
 }
 
+/** What a pickle holds. */
 export interface PickleResult {
   readonly value: unknown;
   /** Position after the STOP. */

@@ -20,6 +20,7 @@ const PREFIXES = ['module.', '_orig_mod.', 'unet.', 'first_stage_model.'] as con
 
 const DEEPEST_WRAPPING = 4;
 
+/** Which of several sets of weights is taken. */
 export interface StateDictOptions {
   /** Take the averaged weights of a training, where the file has them. */
   readonly averaged?: boolean;

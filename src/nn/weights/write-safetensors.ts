@@ -12,6 +12,7 @@ export interface DeferredTensor {
   load(): Promise<Tensor>;
 }
 
+/** A tensor with the name it gets in the file. */
 export interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor | DeferredTensor;
