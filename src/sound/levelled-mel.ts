@@ -16,14 +16,23 @@ const HIGHEST = 1;
  * @param columns raw log-mel columns [n, 80] of `LogMelStream`, n ≥ 1
  */
 export function soundLevel(columns: Float32Array): number {
+  return levelOf(columnMeans(columns));
+}
+
+/** The mean over the bands of each column. */
+export function columnMeans(columns: Float32Array): Float32Array {
   const means = new Float32Array(columns.length / MEL_BANDS);
   for (let t = 0; t < means.length; t++) {
     let sum = 0;
     for (let band = 0; band < MEL_BANDS; band++) sum += columns[t * MEL_BANDS + band]!;
     means[t] = sum / MEL_BANDS;
   }
-  means.sort();
-  return means[Math.floor(0.95 * (means.length - 1))]!;
+  return means;
+}
+
+/** The level of a sound whose columns have these means; 0 where there are none. */
+export function levelOf(means: Float32Array): number {
+  return Float32Array.from(means).sort()[Math.floor(0.95 * (means.length - 1))] ?? 0;
 }
 
 /**

@@ -1,0 +1,145 @@
+/**
+ * Trains the sound encoder of mini.
+ *
+ *     node --import tsx scripts/mini/train-sound.ts DATA phones|codes MINUTES
+ *
+ * `phones` learns phones from synthesised speech (DATA/speech); `codes` goes on from there with recordings whose
+ * words are known and with the lips of GRID (DATA/sounds.json, see align-sounds.ts). Writes DATA/sound-STAGE.safetensors.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tensor } from '../../src/core/tensor.ts';
+import { MINI_CODE } from '../../src/networks/mini-face.ts';
+import { MINI_BANDS, miniSound, PHONES } from '../../src/networks/mini-sound.ts';
+import { add, mul } from '../../src/nn/ops/arithmetic.ts';
+import { Trainer } from '../../src/nn/trainer.ts';
+import { input } from '../../src/nn/value.ts';
+import { openCheckpoint } from '../../src/nn/weights/open-checkpoint.ts';
+import { writeSafetensors } from '../../src/nn/weights/write-safetensors.ts';
+import { Trainable, Weights } from '../../src/nn/weights.ts';
+import { initialWeights } from '../../src/train/initial.ts';
+import { codeLoss, phoneLoss } from '../../src/train/mini/sound-loss.ts';
+import { loadAligned } from './aligned.ts';
+import type { SoundBatch, Utterance } from './sound-data.ts';
+import { drawBatch, randomFrom, readPlainWav, throughRoom, utterance } from './sound-data.ts';
+
+const [data, stage, minutes, rate = '1e-3'] = process.argv.slice(2) as [
+  string,
+  'phones' | 'codes',
+  string,
+  string?,
+];
+const BATCH = 16;
+const ROWS = 200;
+const random = randomFrom(stage === 'phones' ? 11 : 12);
+
+const trainable = new Trainable();
+const mel = input('mel', [BATCH, MINI_BANDS, 2 * ROWS]);
+const out = miniSound(new Weights(trainable), mel);
+const phones = phoneLoss(out.phones, input('phones', [BATCH, PHONES.length, ROWS]));
+const codes = codeLoss(
+  out.codes,
+  input('codes', [BATCH, MINI_CODE + 1, ROWS]),
+  input('weight', [BATCH, 1, ROWS]),
+);
+const loss = stage === 'phones' ? phones : add(mul(phones, 0.3), codes);
+const initial = initialWeights(trainable.parameters, random, (name) => /^(ears|lips)\.\d+\.2\./.test(name));
+if (stage === 'codes') {
+  const before = await openCheckpoint(join(data, 'sound-phones.safetensors'));
+  for (const name of before.entries.keys()) initial.set(name, await before.readFloat(name));
+}
+const used = new Map(
+  [...trainable.parameters].filter(([name]) => stage === 'codes' || !/^(mix|lips|codes)/.test(name)),
+);
+const frozen = [...trainable.parameters].filter(([name]) => !used.has(name));
+const trainer = await Trainer.start({
+  groups: {
+    sound: { parameters: used, initial, betas: [0.9, 0.98], weightDecay: 0.02, clipNorm: 1, ema: 0.999 },
+  },
+  passes: { step: { loss, groups: ['sound'], outputs: stage === 'phones' ? {} : { phoneLoss: phones, codeLoss: codes } } },
+});
+
+const pick =
+  stage === 'phones' ? pickFrom([[1, await synthesised()]]) : pickFrom(await loadAligned(data, random));
+const start = Date.now();
+const length = Number(minutes) * 60_000;
+let step = 0;
+const sums = { loss: 0, phones: 0, codes: 0, n: 0 };
+for (let done = 0; done < 1; done = (Date.now() - start) / length) {
+  const batch = drawBatch(pick, { batch: BATCH, rows: ROWS, random });
+  const { loss: value, outputs } = await trainer.run('step', feeds(batch));
+  const warm = Math.min(1, (step + 1) / 100);
+  const cosine = 0.03 + 0.97 * 0.5 * (1 + Math.cos(Math.PI * Math.min(done, 1)));
+  await trainer.update('sound', { learningRate: Number(rate) * warm * cosine });
+  sums.loss += value;
+  sums.phones += Number(outputs.phoneLoss?.data[0] ?? 0);
+  sums.codes += Number(outputs.codeLoss?.data[0] ?? 0);
+  sums.n++;
+  if (++step % 50 === 0) {
+    const { loss: l, phones: p, codes: c, n } = sums;
+    console.log(
+      `${step} ${((Date.now() - start) / 60000).toFixed(1)} min: ${(l / n).toFixed(4)} phones ${(p / n).toFixed(4)} codes ${(c / n).toFixed(4)}`,
+    );
+    Object.assign(sums, { loss: 0, phones: 0, codes: 0, n: 0 });
+  }
+  if (step % 500 === 0) await save();
+}
+await save();
+await trainer.close();
+
+async function save(): Promise<void> {
+  const parameters = await trainer.parameters('sound', { average: true });
+  for (const [name] of frozen) parameters.set(name, initial.get(name)!);
+  await writeSafetensors(
+    join(data, `sound-${stage}.safetensors`),
+    [...parameters].map(([name, value]) => ({ name, tensor: value })),
+  );
+}
+
+function feeds({ mel, phones, codes, codeWeight }: SoundBatch) {
+  const wanted = tensor([BATCH, PHONES.length, ROWS]);
+  for (let b = 0; b < BATCH; b++) {
+    for (let t = 0; t < ROWS; t++) {
+      const phone = phones[b * ROWS + t]!;
+      if (phone >= 0) wanted.data[(b * PHONES.length + phone) * ROWS + t] = 1;
+    }
+  }
+  const all = { mel: tensor([BATCH, MINI_BANDS, 2 * ROWS], mel), phones: wanted };
+  if (stage === 'phones') return all;
+  return {
+    ...all,
+    codes: tensor([BATCH, MINI_CODE + 1, ROWS], codes),
+    weight: tensor([BATCH, 1, ROWS], codeWeight),
+  };
+}
+
+function pickFrom(
+  corpora: readonly (readonly [weight: number, list: readonly Utterance[]])[],
+): () => Utterance {
+  const total = corpora.reduce((sum, [weight]) => sum + weight, 0);
+  return () => {
+    let at = random() * total;
+    let list = corpora[0]![1];
+    for (const [weight, sounds] of corpora) {
+      list = sounds;
+      at -= weight;
+      if (at < 0) break;
+    }
+    return list[Math.floor(random() * list.length)]!;
+  };
+}
+
+async function synthesised(): Promise<Utterance[]> {
+  const folder = join(data, 'speech');
+  const list: Utterance[] = [];
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.wav'))) {
+    const samples = await readPlainWav(join(folder, file));
+    const segments = JSON.parse(await readFile(join(folder, file.replace('wav', 'json')), 'utf8')) as [
+      string,
+      number,
+    ][];
+    const numbered = segments.map(([phone, end]): [number, number] => [PHONES.indexOf(phone), end]);
+    list.push(utterance('synthetic', random() < 0.5 ? throughRoom(samples, random) : samples, numbered));
+  }
+  return list;
+}

@@ -1,0 +1,123 @@
+/** The networks of mini, loaded from its bundle: one file of weights, every number of it our own training. */
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MuseTalkError } from '../core/errors.ts';
+import type { FloatTensor, Tensor } from '../core/tensor.ts';
+import { drawMini, MINI_CODE, MINI_SIZE } from '../networks/mini-face.ts';
+import { MINI_BANDS, miniSound } from '../networks/mini-sound.ts';
+import { Engine } from '../nn/session.ts';
+import { input } from '../nn/value.ts';
+import { openCheckpoint } from '../nn/weights/open-checkpoint.ts';
+import { frozenTensors, Weights } from '../nn/weights.ts';
+import { MINI_SOUND_ROWS } from './mini-sound.ts';
+
+/** Settings that belong to a set of weights. */
+export interface MiniConfig {
+  /** Of this layout of the bundle. */
+  readonly format: 1;
+  /** Opening (a part of the box's height) between closed and wide in a person of the mean style. */
+  readonly reach: number;
+  /** Factor on every code: what the encoder's caution takes away. */
+  readonly gain: number;
+}
+
+export interface MiniNetworks {
+  readonly config: MiniConfig;
+  /** mel [1, 80, 512] → codes and opening [1, 9, 256] */
+  hear(mel: FloatTensor, options?: Abortable): Promise<FloatTensor>;
+  /** RGB bytes of crops and references [B, 128, 128, 3] and codes [B, 8] → RGB bytes of faces [B, 128, 128, 3] */
+  draw(faces: MiniFaces, options?: Abortable): Promise<Tensor<'uint8'>>;
+  close(): Promise<void>;
+}
+
+export interface MiniFaces {
+  readonly crops: Tensor<'uint8'>;
+  readonly references: Tensor<'uint8'>;
+  readonly codes: FloatTensor;
+}
+
+interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The folder of the bundle that comes with the package. */
+export function bundledMini(): string {
+  return fileURLToPath(new URL('../../assets/mini', import.meta.url));
+}
+
+/** The file that makes a folder a bundle of mini. */
+export const MINI_CONFIG_FILE = 'mini.json';
+const WEIGHTS_FILE = 'mini.safetensors';
+
+/** Whether a folder holds a bundle of mini. */
+export async function isMini(folder: string): Promise<boolean> {
+  return access(join(folder, MINI_CONFIG_FILE)).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Loads mini from a folder.
+ *
+ * @throws MuseTalkError MODEL_MISSING, BAD_FILE, BAD_WEIGHTS or ENGINE.
+ */
+export async function loadMini(
+  folder: string,
+  { threads }: { threads?: number | undefined } = {},
+): Promise<MiniNetworks> {
+  const config = await readConfig(folder);
+  const checkpoint = await openCheckpoint(join(folder, WEIGHTS_FILE));
+  const tensors = new Map<string, FloatTensor>();
+  try {
+    for (const name of checkpoint.entries.keys()) tensors.set(name, await checkpoint.readFloat(name));
+  } finally {
+    await checkpoint.close();
+  }
+  const weights = new Weights(frozenTensors(tensors, checkpoint.path));
+  const engine = new Engine();
+  const options = threads === undefined ? {} : { threads };
+  const picture = ['B', MINI_SIZE, MINI_SIZE, 3] as const;
+  try {
+    const { codes } = miniSound(weights.at('sound'), input('mel', [1, MINI_BANDS, 2 * MINI_SOUND_ROWS]));
+    const faces = drawMini(weights.at('face'), {
+      crops: input('crops', picture, 'uint8'),
+      references: input('references', picture, 'uint8'),
+      codes: input('codes', ['B', MINI_CODE]),
+    });
+    const [ears, hand] = await Promise.all([
+      engine.load({ heard: codes }, options),
+      engine.load({ faces }, options),
+    ]);
+    return {
+      config,
+      hear: async (mel, run) => (await ears.run({ mel }, run)).heard as FloatTensor,
+      draw: async (feeds, run) => (await hand.run({ ...feeds }, run)).faces as Tensor<'uint8'>,
+      close: () => engine.close(),
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function readConfig(folder: string): Promise<MiniConfig> {
+  const path = join(folder, MINI_CONFIG_FILE);
+  let config: Partial<MiniConfig>;
+  try {
+    config = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new MuseTalkError('MODEL_MISSING', `cannot read mini's configuration ${path}`, {
+      hint: 'Give a folder that mini’s training wrote, or leave --model out for the model that is built in.',
+      cause,
+    });
+  }
+  const { format, reach, gain } = config;
+  if (format !== 1 || !(Number(reach) > 0) || !(Number(gain) > 0)) {
+    throw new MuseTalkError('BAD_FILE', `${path} is no configuration of mini that this version knows`, {
+      hint: 'Use the file that belongs to the weights.',
+    });
+  }
+  return { format, reach: Number(reach), gain: Number(gain) };
+}
