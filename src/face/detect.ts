@@ -13,7 +13,7 @@ import {
 import type { Session } from '../nn/session.ts';
 import type { FaceModels } from './models.ts';
 import type { Square } from './square.ts';
-import { cutSquare, squareToPicture } from './square.ts';
+import { cutSquare, meanOfBlocks, squareToPicture } from './square.ts';
 
 /** A face that the detector saw, in pixels of the picture. */
 export type Face = BlazeFaceBox;
@@ -52,6 +52,7 @@ export async function detectFaces(
   return faces.sort((a, b) => areaOf(b.box) - areaOf(a.box));
 }
 
+/** Looks at squares of one size. */
 async function detectIn(
   session: Session,
   config: BlazeFaceConfig,
@@ -62,8 +63,11 @@ async function detectIn(
   const { size } = config;
   const centres = anchorCentres(config);
   const data = new Uint8Array(squares.length * size * size * 3);
+  // Two steps are cheaper than one for a large picture: whole blocks first, then the rest.
+  const block = Math.max(Math.floor(squares[0]!.side / (2 * size)), 1);
+  const smaller = block === 1 ? picture : meanOfBlocks(picture, block);
   for (const [i, square] of squares.entries()) {
-    data.set(cutSquare(picture, square, size).data, i * size * size * 3);
+    data.set(cutSquare(smaller, shrunk(square, block), size).data, i * size * size * 3);
   }
   const images = { dtype: 'uint8', shape: [squares.length, size, size, 3], data } as const;
   const { regressors, scores } = await session.run({ images }, { signal });
@@ -90,6 +94,10 @@ export function tiles({ width, height }: { width: number; height: number }, part
     return Array.from({ length: count }, (_, i) => side / 2 + (i * (length - side)) / (count - 1));
   };
   return middles(height).flatMap((y) => middles(width).map((x) => ({ centre: { x, y }, side, angle: 0 })));
+}
+
+function shrunk({ centre, side, angle }: Square, factor: number): Square {
+  return { centre: { x: centre.x / factor, y: centre.y / factor }, side: side / factor, angle };
 }
 
 function inPicture({ box, score, keypoints }: Face, square: Square, size: number): Face {

@@ -17,7 +17,7 @@ export interface Square {
  */
 export function cutSquare(source: Image, square: Square, size: number): Image {
   const { centre, side, angle } = square;
-  const samples = Math.min(Math.max(Math.round(side / size), 1), 8);
+  const samples = Math.min(Math.max(Math.ceil(side / size / 1.6), 1), 8);
   const fine = size * samples;
   const map = cropToPicture({ centre, width: side, height: side, angle }, fine, fine);
   const sampled = sampleAffine(source, map, fine, fine);
@@ -29,22 +29,26 @@ export function squareToPicture({ centre, side, angle }: Square, size: number) {
   return cropToPicture({ centre, width: side, height: side, angle }, size, size);
 }
 
-/** The picture made smaller by a whole number, each pixel the mean of a block. */
-function meanOfBlocks({ width, height, channels, data }: Image, block: number): Image {
-  const result = image(width / block, height / block, channels);
-  const sums = new Uint32Array(result.width * channels);
+/**
+ * The picture made smaller by a whole number, each pixel the mean of a block of `block` × `block`. What is left over
+ * at the right and at the bottom, less than a block, is dropped.
+ */
+export function meanOfBlocks({ width, height, channels, data }: Image, block: number): Image {
+  const result = image(Math.floor(width / block), Math.floor(height / block), channels);
+  const length = result.width * channels;
+  const sums = new Uint32Array(length);
   const half = (block * block) >> 1;
-  let from = 0;
   for (let y = 0; y < result.height; y++) {
     sums.fill(half);
     for (let row = 0; row < block; row++) {
-      for (let x = 0; x < sums.length; x += channels) {
+      let from = (y * block + row) * width * channels;
+      for (let x = 0; x < length; x += channels) {
         for (let i = 0; i < block; i++) {
           for (let c = 0; c < channels; c++) sums[x + c]! += data[from++]!;
         }
       }
     }
-    for (let x = 0; x < sums.length; x++) result.data[y * sums.length + x] = sums[x]! / (block * block);
+    for (let x = 0; x < length; x++) result.data[y * length + x] = sums[x]! / (block * block);
   }
   return result;
 }
