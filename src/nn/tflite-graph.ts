@@ -2,6 +2,7 @@
  * Makes a graph of values from a TensorFlow Lite model. TFLite keeps pictures as [1, H, W, C]; here every value of
  * four axes is [B, C, H, W], with a free batch, and is turned only where the order shows: before a reshape.
  */
+import { MuseTalkError } from '../core/errors.ts';
 import { float16ToFloat32 } from '../core/float16.ts';
 import type { FloatTensor, Tensor } from '../core/tensor.ts';
 import { sizeOf, tensor } from '../core/tensor.ts';
@@ -85,7 +86,7 @@ class Builder {
       }
       case 'RESIZE_BILINEAR':
         if (!options.halfPixelCentres && !options.alignCorners) {
-          throw damaged(this.#model.name, 'RESIZE_BILINEAR in the legacy form is not known here');
+          throw this.#unknown('RESIZE_BILINEAR in its legacy form');
         }
         return resizeBilinear(x, shape[1]!, shape[2]!, { alignCorners: options.alignCorners });
       default:
@@ -143,7 +144,7 @@ class Builder {
     const pads =
       padding === 'same' &&
       [2, 3].some((axis) => samePadding(fixed(x, axis), kernel[0], stride[0], 1).some((side) => side > 0));
-    if (!square || pads) throw damaged(this.#model.name, 'a pooling that is not square or that pads');
+    if (!square || pads) throw this.#unknown('a pooling that is not square or that pads');
     return maxPool(x, { kernel: kernel[0], stride: stride[0] });
   }
 
@@ -159,6 +160,10 @@ class Builder {
       order.map((axis) => sides[2 * axis]!),
       order.map((axis) => sides[2 * axis + 1]!),
     );
+  }
+
+  #unknown(what: string): MuseTalkError {
+    return new MuseTalkError('WRONG_FILE', `${this.#model.name} uses ${what}, which is not known here`);
   }
 
   #rank(weight: FloatTensor, rank: number): void {
