@@ -30,7 +30,7 @@ test('on a terminal one line is kept up to date, never wraps, and gives way to w
   messages.progress(draw(100));
   messages.warning('look');
   assert.equal(err[0], '\r\x1b[Ka title that is far longer th');
-  assert.match(err[1]!, /^\r\x1b\[Kdrawing {2}100 of 100 {2}100 %/);
+  assert.ok(err[1]!.startsWith('\r\x1b[Kdrawing  100 of 100  100 %'), err[1]);
   assert.deepEqual(err.slice(2), ['\r\x1b[K', 'warning: look\n']);
 });
 

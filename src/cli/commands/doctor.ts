@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { MuseTalkError } from '../../core/errors.ts';
 import { modelsFolder } from '../../nn/folders.ts';
-import { examine, type Finding } from '../doctor.ts';
+import type { Finding } from '../doctor.ts';
 import { addFlags, readFlags } from '../flags.ts';
 import { addMessageFlags } from '../messages.ts';
 import { perform } from '../perform.ts';
@@ -20,6 +20,7 @@ export function doctorCommand(): Command {
   addMessageFlags(addFlags(command, modelsOptions));
   return command.action(() =>
     perform(command, async ({ messages, signal }) => {
+      const { examine } = await import('../doctor.ts');
       const { models } = readFlags(command, modelsOptions) as { models?: string };
       messages.note('trying what this machine can do …');
       const { findings, facts } = await examine(modelsFolder(models), signal);

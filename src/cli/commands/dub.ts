@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type DubReport, dub } from '../../dub/dub.ts';
+import type { DubReport } from '../../dub/dub.ts';
 import type { DubProgress, DubStage } from '../../dub/progress.ts';
 import { type DubInput, dubSettings } from '../../options/dub.ts';
 import { addFlags, readFlags } from '../flags.ts';
@@ -26,6 +26,7 @@ export function dubCommand(): Command {
   ]);
   return command.action((video: string, sound: string) =>
     perform(command, async ({ messages, signal }) => {
+      const { dub } = await import('../../dub/dub.ts'); // heavy, and not needed for help
       const { output } = command.opts<{ output: string }>();
       const settings = readFlags(command, dubSettings) as Partial<DubInput>;
       const report = await dub(

@@ -1,7 +1,5 @@
 import { Command } from 'commander';
-import { preview } from '../../dub/preview.ts';
 import { checkFree } from '../../media/output.ts';
-import { writeImage } from '../../media/write-frames.ts';
 import { checkOptions } from '../../options/check.ts';
 import { previewSettings } from '../../options/preview.ts';
 import { addFlags, readFlags } from '../flags.ts';
@@ -27,6 +25,8 @@ export function previewCommand(): Command {
   ]);
   return command.action((video: string) =>
     perform(command, async ({ messages, signal }) => {
+      const { preview } = await import('../../dub/preview.ts');
+      const { writeImage } = await import('../../media/write-frames.ts');
       const { output } = command.opts<{ output: string }>();
       const settings = checkOptions(previewSettings, readFlags(command, previewSettings));
       await checkFree(output, settings.overwrite);

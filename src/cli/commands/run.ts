@@ -1,10 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { MuseTalkError } from '../../core/errors.ts';
-import { runTasks } from '../../dub/run-tasks.ts';
 import { checkOptions } from '../../options/check.ts';
 import { dubSettings } from '../../options/dub.ts';
-import { parseTasks } from '../../options/tasks.ts';
 import { addFlags, readFlags } from '../flags.ts';
 import { examples } from '../help.ts';
 import { addMessageFlags } from '../messages.ts';
@@ -27,6 +25,8 @@ export function runCommand(): Command {
   examples(command, [['musetalk run tasks.yaml --result-dir results --batch-size 16', '']]);
   return command.action((path: string) =>
     perform(command, async ({ messages, signal }) => {
+      const { parseTasks } = await import('../../options/tasks.ts');
+      const { runTasks } = await import('../../dub/run-tasks.ts');
       const { resultDir } = command.opts<{ resultDir: string }>();
       const settings = checkOptions(dubSettings, readFlags(command, dubSettings));
       const tasks = parseTasks(await readTasks(path), path);
