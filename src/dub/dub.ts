@@ -23,7 +23,7 @@ import { type DubInput, type DubOptions, dubOptions } from '../options/dub.ts';
 import { closedMouth } from '../sound/silence.ts';
 import { faceChoice, openFinder, openParser } from './faces.ts';
 import { type DubProgress, type DubStage, StageClock } from './progress.ts';
-import { identityOf, openWorkFolder } from './work-folder.ts';
+import { identityOf, isResumable, openWorkFolder } from './work-folder.ts';
 import { writeResult } from './write-result.ts';
 
 /** What stands around a dub: who hears of it, who may stop it, and what is loaded already. */
@@ -77,7 +77,9 @@ export async function dub(input: DubInput, run: DubRun = {}): Promise<DubReport>
 
   try {
     outputFormat(options.output);
-    await checkFree(options.output, options.overwrite);
+    // A run that was ended after it wrote its output and before it cleared up may be repeated.
+    const overwrite = options.overwrite || (options.resume && (await isResumable(options.output)));
+    await checkFree(options.output, overwrite);
 
     clock.at('open');
     const video = await openVideo(options.video, { fps: options.fps, signal });

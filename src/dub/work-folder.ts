@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { basename, dirname, join, resolve } from 'node:path';
 import { cannotWrite } from '../media/output.ts';
 
+/** The folder of one dub, for what is not the result. */
 export interface WorkFolder {
   readonly path: string;
   /** Removes it; with `resume` only when the dub is `finished`. */
@@ -13,6 +14,14 @@ export interface WorkFolder {
 /** Name of the folder of a dub that can be resumed. */
 export function resumeFolder(output: string): string {
   return `${output}.resume`;
+}
+
+/** Whether an earlier run on `output` left its work. */
+export async function isResumable(output: string): Promise<boolean> {
+  return stat(resumeFolder(output)).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 /**

@@ -1,10 +1,10 @@
 /** The last stage of a dub: frames become a file, in one piece or in segments that survive an interruption. */
 import { access, mkdir, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import type { Image } from '../image/image.ts';
 import type { EncodeOptions } from '../media/encoder.ts';
 import { joinSegments, type WrittenVideo } from '../media/join-segments.ts';
-import { outputFormat } from '../media/output.ts';
+import { outputFormat, settle } from '../media/output.ts';
 import { writeImage } from '../media/write-frames.ts';
 import { type Segment, writeSegment } from '../media/write-segment.ts';
 import { writeVideo } from '../media/write-video.ts';
@@ -72,7 +72,15 @@ async function writeResumable(
       await frames.return();
     }
   }
-  return joinSegments(output, segments, { ...encode, sound: { path: sound } });
+  // Joined inside the folder, so that a process killed meanwhile leaves nothing elsewhere.
+  const joined = join(segmentsFolder, `joined${extname(output)}`);
+  const written = await joinSegments(joined, segments, {
+    ...encode,
+    overwrite: true,
+    sound: { path: sound },
+  });
+  await settle(joined, output);
+  return { ...written, path: output };
 }
 
 interface PlannedSegment extends Segment {
