@@ -14,6 +14,7 @@ import { beside } from '../image/beside.ts';
 import type { LipModel } from '../lips/lip-model.ts';
 import type { Parse } from '../lips/musetalk.ts';
 import { openLipModel } from '../lips/open-model.ts';
+import type { MediaLimits } from '../media/limits.ts';
 import { openVideo } from '../media/open-video.ts';
 import { checkFree, outputFormat } from '../media/output.ts';
 import { readSound } from '../media/read-sound.ts';
@@ -36,6 +37,8 @@ export interface DubRun {
   readonly model?: LipModel | undefined;
   /** A face finder, used instead of the one that the options name, and left open. */
   readonly finder?: FaceFinder | undefined;
+  /** What the inputs may ask for; more is refused. */
+  readonly limits?: Partial<MediaLimits> | undefined;
 }
 
 /** What a dub did. */
@@ -82,8 +85,8 @@ export async function dub(input: DubInput, run: DubRun = {}): Promise<DubReport>
     await checkFree(options.output, overwrite);
 
     clock.at('open');
-    const video = await openVideo(options.video, { fps: options.fps, signal });
-    const sound = await readSound(options.sound, { signal });
+    const video = await openVideo(options.video, { fps: options.fps, limits: run.limits, signal });
+    const sound = await readSound(options.sound, { limits: run.limits, signal });
     for (const warning of [...video.warnings, ...sound.warnings]) warn(warning);
 
     clock.at('load');
