@@ -54,7 +54,7 @@ function meshSight(models: FaceModels, signal: AbortSignal | undefined): FaceSig
  * A square on the way to where the face is now: the nearer, the less of the way, so that noise of the landmarks
  * does not shake the cut that the next landmarks are found in. A third of the square is margin, so lag is no harm.
  */
-export function steadied(from: Square, to: Square): Square {
+function steadied(from: Square, to: Square): Square {
   const turn = Math.atan2(Math.sin(to.angle - from.angle), Math.cos(to.angle - from.angle));
   const away = Math.max(
     distance(from.centre, to.centre) / (0.05 * from.side),

@@ -86,7 +86,7 @@ function wholePicture({ width, height }: Image): Square {
 }
 
 /** Squares that cover the picture, each overlapping the next by half; `parts` on the shorter side, less one half. */
-export function tiles({ width, height }: { width: number; height: number }, parts: number): Square[] {
+function tiles({ width, height }: { width: number; height: number }, parts: number): Square[] {
   const side = Math.min(width, height) / (parts / 2);
   const middles = (length: number) => {
     const count = Math.max(Math.ceil((length - side) / (side / 2)), 0) + 1;

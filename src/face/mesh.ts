@@ -10,10 +10,10 @@ import { cutSquare, squareToPicture } from './square.ts';
 export type Mesh = Float32Array;
 
 /** Vertices at the outer corners of the eyes, as seen in the picture. */
-export const LEFT_EYE_CORNER = 33;
+const LEFT_EYE_CORNER = 33;
 
 /** Vertex of the outer corner of the right eye of the picture. */
-export const RIGHT_EYE_CORNER = 263;
+const RIGHT_EYE_CORNER = 263;
 
 /** FaceMesh was trained on faces that fill two thirds of the square. */
 const SQUARE_OF_FACE = 1.5;
@@ -88,7 +88,7 @@ export function boxOfMesh(mesh: Mesh): Box {
 }
 
 /** A vertex of the mesh in the plane of the picture. */
-export function vertex(mesh: Mesh, index: number): Point {
+function vertex(mesh: Mesh, index: number): Point {
   return { x: mesh[3 * index]!, y: mesh[3 * index + 1]! };
 }
 

@@ -53,7 +53,7 @@ export async function* smoothLive(
 }
 
 /** A run of frames that have a face and no cut between them; `end` is excluded. */
-export interface Run {
+interface Run {
   readonly start: number;
   readonly end: number;
 }
@@ -77,7 +77,7 @@ export function shotsOf(frames: readonly Pick<FrameFace, 'cut'>[]): Run[] {
 }
 
 /** A low-pass filter for many values at once whose cut-off rises with their speed. */
-export class OneEuroFilter {
+class OneEuroFilter {
   readonly #options: Required<SmoothOptions>;
   #values: Float64Array | undefined;
   #speeds: Float64Array | undefined;

@@ -13,7 +13,7 @@ import { fitSimilarity, scaleOf } from './similarity.ts';
 import { gaussianOverTime } from './smooth.ts';
 
 /** Ten vertices that do not move with the mouth: corners of the eyes, bridge and tip of the nose. */
-export const RIGID_VERTICES: readonly number[] = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4];
+const RIGID_VERTICES: readonly number[] = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4];
 
 /** Rounds of fitting every frame to the median shape and taking the median again. */
 const ROUNDS = 3;
