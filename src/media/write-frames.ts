@@ -46,3 +46,8 @@ export async function writeImage(path: string, { width, height, channels, data }
     await rm(part, { force: true });
   }
 }
+
+/** A picture as the bytes of a PNG file, compressed for speed rather than size. */
+export function encodePng({ width, height, channels, data }: Image): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels } }).png({ compressionLevel: 1 }).toBuffer();
+}
