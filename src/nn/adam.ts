@@ -35,7 +35,7 @@ export interface AdamState {
 }
 
 /** The L2 norm, summed in double precision. */
-export function norm(vector: Float32Array): number {
+function norm(vector: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < vector.length; i++) sum += vector[i]! * vector[i]!;
   return Math.sqrt(sum);

@@ -18,6 +18,16 @@ export { type EngineReport, type Provider, probeProviders } from './providers.ts
 export { type SeededOptions, seededTensor, seededTensors } from './seeded-weights.ts';
 export { Engine, type LoadOptions, loadGraph, runGraph, type Session } from './session.ts';
 export {
+  type AdamOptions,
+  type GroupOptions,
+  type PassOptions,
+  type PassResult,
+  Trainer,
+  type TrainerOptions,
+  type TrainerState,
+  type UpdateOptions,
+} from './trainer.ts';
+export {
   constant,
   type Dim,
   deferredConstant,

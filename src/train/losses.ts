@@ -85,11 +85,6 @@ export function discriminatorLoss(real: Value, drawn: Value): Value {
   return meanAll(add(square(sub(1, real)), square(drawn)));
 }
 
-/** −mean D(drawn), the generator's side of the hinge. */
-export function hingeGeneratorLoss(drawn: Value): Value {
-  return neg(meanAll(drawn));
-}
-
 /** −mean min(D(real) − 1, 0) − mean min(−D(drawn) − 1, 0). */
 export function hingeDiscriminatorLoss(real: Value, drawn: Value): Value {
   return neg(add(meanAll(minimum(sub(real, 1), 0)), meanAll(minimum(sub(neg(drawn), 1), 0))));
@@ -101,7 +96,7 @@ export function featureMatchingLoss(real: readonly Value[], drawn: readonly Valu
 }
 
 /** Cosine of the angle between rows: [B, N] and [B, N] → [B, 1]. Lengths count at least as 1e-8. */
-export function cosineSimilarity(a: Value, b: Value): Value {
+function cosineSimilarity(a: Value, b: Value): Value {
   const length = (x: Value) => maximum(sqrt(sum(square(x), [1], { keep: true })), 1e-8);
   return div(sum(mul(a, b), [1], { keep: true }), mul(length(a), length(b)));
 }

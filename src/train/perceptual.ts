@@ -10,7 +10,7 @@ import type { Weights } from '../nn/weights.ts';
 import { meanAbsolute } from './losses.ts';
 
 /** Side of the pictures that VGG19 was trained on. */
-export const PERCEPTUAL_SIZE = 224;
+const PERCEPTUAL_SIZE = 224;
 
 /** How pictures are compared by VGG19. */
 export interface PerceptualOptions {

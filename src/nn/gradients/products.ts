@@ -7,7 +7,7 @@ import { apply, constant } from '../value.ts';
 import { type GradientRule, integers, number, sizes, sumTo } from './rule.ts';
 
 /** A product over the last two axes with either side transposed on the way (ONNX Runtime's FusedMatMul). */
-export function fusedMatMul(a: Value, b: Value, { transA = false, transB = false } = {}): Value {
+function fusedMatMul(a: Value, b: Value, { transA = false, transB = false } = {}): Value {
   const outer = a.shape.slice(0, -2);
   return apply(
     'com.microsoft.FusedMatMul',
