@@ -5,6 +5,7 @@ import { dubCommand } from './commands/dub.ts';
 import { modelsCommand } from './commands/models.ts';
 import { previewCommand } from './commands/preview.ts';
 import { runCommand } from './commands/run.ts';
+import { serveCommand, workerCommand } from './commands/serve.ts';
 import { examples } from './help.ts';
 
 /** The whole command line, for running and for printing its help. */
@@ -25,7 +26,15 @@ export function musetalk(): Command {
     ['musetalk doctor', 'what works on this machine, and what is missing'],
     ['musetalk help dub', 'all options of a command'],
   ]);
-  for (const command of [dubCommand(), previewCommand(), runCommand(), modelsCommand(), doctorCommand()]) {
+  for (const command of [
+    dubCommand(),
+    previewCommand(),
+    runCommand(),
+    serveCommand(),
+    workerCommand(),
+    modelsCommand(),
+    doctorCommand(),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program));
     for (const inner of command.commands) inner.copyInheritedSettings(program);
   }

@@ -1,0 +1,97 @@
+/** A job as its owner is told of it. */
+import type { DubView, Status } from './protocol.ts';
+import type { Job, JobState } from './queue/job.ts';
+
+/** What the service keeps of a dub beside the job itself. */
+export interface DubJobRequest {
+  readonly kind: 'dub';
+  readonly name: string | undefined;
+  readonly settings: Readonly<Record<string, unknown>> & { readonly model: string };
+  readonly format: 'mp4' | 'mov' | 'mkv' | 'webm';
+  /** Whether boxes lie in the job's folder. */
+  readonly boxes: boolean;
+  readonly segments: readonly unknown[];
+  /** Sounds that lie in the job's folder. */
+  readonly sounds: number;
+  /** Uploads that it was made of. */
+  readonly uploads: readonly string[];
+  readonly warnings: readonly string[];
+  readonly batch?: string | undefined;
+}
+
+/** What a dub's runner gives back. */
+export interface DubResult {
+  /** Name of the video in the attempt's folder. */
+  readonly file: string;
+  readonly frames: number;
+  readonly fps: number;
+  readonly duration: number;
+  readonly bytes?: number;
+  readonly model: string;
+  readonly [more: string]: unknown;
+}
+
+export type DubJob = Job<DubJobRequest, DubResult>;
+
+const STATUS: Readonly<Record<JobState, Status>> = {
+  queued: 'PENDING',
+  running: 'PROCESSING',
+  done: 'COMPLETED',
+  failed: 'FAILED',
+  rejected: 'REJECTED',
+  canceled: 'CANCELED',
+};
+
+/** The word for a job's state. */
+export function statusOf(state: JobState): Status {
+  return STATUS[state];
+}
+
+/** What `GET /v1/dubs/{id}` answers. */
+export function dubView(job: DubJob, position: number | undefined): DubView {
+  const {
+    id,
+    request,
+    state,
+    created,
+    started,
+    finished,
+    attempts,
+    progress,
+    warnings,
+    result,
+    error,
+    webhook,
+  } = job;
+  const url = state === 'done' && result ? `/v1/dubs/${id}/result` : null;
+  return {
+    ...{ id, object: 'dub', status: STATUS[state], name: request.name ?? null },
+    model: result?.model ?? request.settings.model,
+    createdAt: iso(created)!,
+    startedAt: iso(started),
+    finishedAt: iso(finished),
+    position: position ?? null,
+    attempts,
+    progress: state === 'running' && progress ? progressView(progress) : null,
+    warnings: [...new Set([...request.warnings, ...warnings])],
+    error: error && state !== 'done' ? { ...error } : null,
+    result: url && result ? resultView(result, url) : null,
+    outputUrl: url,
+    outputDuration: url && result ? result.duration : null,
+    webhook: webhook ? { url: webhook.url, state: webhook.state, attempts: webhook.attempts } : null,
+    options: request.settings,
+  };
+}
+
+function progressView({ stage, done, total, elapsed, remaining }: NonNullable<Job['progress']>) {
+  const fps = remaining !== undefined && remaining > 0 && total > done ? (total - done) / remaining : null;
+  return { stage, done, total, fps, elapsed, remaining: remaining ?? null };
+}
+
+function resultView({ file: _, bytes = 0, frames, fps, duration, ...facts }: DubResult, url: string) {
+  return { url, bytes, frames, fps, duration, ...facts };
+}
+
+function iso(time: number | undefined): string | null {
+  return time === undefined ? null : new Date(time).toISOString();
+}
