@@ -26,6 +26,8 @@ export function plainModel({ beforeBatch }: PlainModelOptions = {}): LipModel & 
     key: 'plain',
     size: SIZE,
     latentShape: [3],
+    latentType: 'float32',
+    landmarks: 'points',
     async layout(faces: AsyncIterable<FrameFace>) {
       const coords: (Box | null)[] = [];
       const openings: number[] = [];
@@ -50,7 +52,7 @@ export function plainModel({ beforeBatch }: PlainModelOptions = {}): LipModel & 
     async *conditions(_sound, { frames }) {
       for (let i = 0; i < frames; i++) yield tensor([1], Float32Array.of(i));
     },
-    async generate(latents, conditions, { signal } = {}) {
+    async generate({ latents, conditions }, { signal } = {}) {
       await beforeBatch?.(drawn.length);
       signal?.throwIfAborted();
       drawn.push(conditions.data.length);

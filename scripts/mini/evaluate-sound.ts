@@ -124,3 +124,18 @@ function bestLag(seen: ArrayLike<number>, heard: ArrayLike<number>): number {
     if (correlation(seen, heard, lag) > correlation(seen, heard, best)) best = lag;
   return best;
 }
+if (process.argv[4] === 'lags') {
+  for (const { group, name, seen, heard, columns } of clips.filter(({ group }) => group !== 's1')) {
+    const row = (other: ArrayLike<number>) =>
+      Array.from({ length: 13 }, (_, i) => correlation(seen, other, i - 6).toFixed(2)).join(' ');
+    const sorted = [...seen].sort((a, b) => a - b);
+    console.log(
+      group.slice(0, 8),
+      name.slice(0, 22).padEnd(22),
+      `n ${seen.length}`,
+      `p5 ${sorted[Math.floor(seen.length * 0.05)]!.toFixed(3)} p95 ${sorted[Math.floor(seen.length * 0.95)]!.toFixed(3)}`,
+    );
+    console.log('    heard', row(heard));
+    console.log('    loud ', row(loudness(columns, seen.length)));
+  }
+}

@@ -56,7 +56,13 @@ const trainer = await Trainer.start({
   groups: {
     sound: { parameters: used, initial, betas: [0.9, 0.98], weightDecay: 0.02, clipNorm: 1, ema: 0.999 },
   },
-  passes: { step: { loss, groups: ['sound'], outputs: stage === 'phones' ? {} : { phoneLoss: phones, codeLoss: codes } } },
+  passes: {
+    step: {
+      loss,
+      groups: ['sound'],
+      outputs: stage === 'phones' ? {} : { phoneLoss: phones, codeLoss: codes },
+    },
+  },
 });
 
 const pick =

@@ -4,7 +4,7 @@ import { MuseTalkError } from '../core/errors.ts';
 import { batches, prefetch } from '../core/stream.ts';
 import type { FaceFinder, FindOptions } from '../face/finder.ts';
 import type { Image } from '../image/image.ts';
-import { type Layout, type LipModel, unstack } from '../lips/lip-model.ts';
+import { type Layout, type LipModel, type Person, unstack } from '../lips/lip-model.ts';
 import type { Frame, VideoSource } from '../media/source.ts';
 import { type AvatarFace, AvatarStore } from './store.ts';
 
@@ -16,6 +16,7 @@ export interface Avatar {
   /** Frames among them that show a face. */
   readonly faceCount: number;
   readonly warnings: readonly string[];
+  readonly person: Person;
   /** Box, latents and mask of a frame; `null` where it shows no face. */
   face(frame: number): Promise<AvatarFace | null>;
   /** How far the mouth of a frame is open, as a part of the box's height; NaN where it is not known. */
@@ -57,7 +58,8 @@ export async function prepareAvatar(
   options: PrepareOptions,
 ): Promise<Avatar> {
   const { folder, frameCount = video.frameCount, key = '', batchSize = 8, signal } = options;
-  const header = { key: `${model.key} ${key}`, latentShape: model.latentShape, frameCount };
+  const { latentShape, latentType } = model;
+  const header = { key: `${model.key} ${key}`, latentShape, latentType, frameCount };
   const store = await AvatarStore.open(folder, header, batchSize);
   try {
     const warnings: string[] = [];
@@ -75,6 +77,7 @@ export async function prepareAvatar(
       frameCount,
       faceCount: store.faceCount,
       warnings,
+      person: await store.person(),
       face: (frame) => store.face(frame),
       opening: (frame) => store.opening(frame),
       close: () => store.close(),
@@ -112,7 +115,7 @@ async function layoutOf(
     coords: coords.slice(0, frameCount),
     landmarks: () => undefined,
     openings: new Float32Array(frameCount).fill(Number.NaN),
-    reference: undefined,
+    reference: coords.findIndex((box) => box !== null),
     warnings: [],
   };
 }
@@ -131,14 +134,14 @@ async function fill(
   options: FillOptions,
 ): Promise<void> {
   const { layout, frameCount, batchSize, onProgress, signal } = options;
-  const reference = await referenceOf(model, video, layout);
+  await store.keepPerson({ reference: await referenceOf(model, video, layout), lipReach: layout.lipReach });
   const start = store.count;
   const cuts = prefetch(batches(cutOut(model, video, { layout, start, end: frameCount, signal }), batchSize));
   for await (const batch of cuts) {
     signal?.throwIfAborted();
     const shown = batch.filter((cut) => cut !== null);
     const crops = shown.map(({ crop, place }) => ({ ...crop, index: place.index }));
-    const latents = shown.length > 0 ? unstack(await model.prepare(crops, reference, { signal })) : [];
+    const latents = shown.length > 0 ? unstack(await model.prepare(crops, { signal })) : [];
     for (const cut of batch) {
       await store.add(cut && { ...cut.face, latents: latents.shift()! });
       onProgress?.({ stage: 'prepare', done: store.count, total: frameCount });

@@ -50,7 +50,7 @@ export interface SpeakOptions {
  */
 export async function* speak(
   model: LipModel,
-  avatar: Pick<Avatar, 'face'>,
+  avatar: Pick<Avatar, 'face' | 'person'>,
   steps: AsyncIterable<Step>,
   { batchSize = 8, keepOriginals = false, signal }: SpeakOptions = {},
 ): AsyncGenerator<Spoken, void, undefined> {
@@ -97,11 +97,11 @@ async function* drawnBatches(mouths: Mouths, batches: AsyncIterable<Step[]>): As
 /** Draws the faces of batches, and remembers the mouth that was lent last. */
 class Mouths {
   readonly #model: LipModel;
-  readonly #avatar: Pick<Avatar, 'face'>;
+  readonly #avatar: Pick<Avatar, 'face' | 'person'>;
   readonly #signal: AbortSignal | undefined;
   #lent: { donor: number; mouth: Image } | undefined;
 
-  constructor(model: LipModel, avatar: Pick<Avatar, 'face'>, signal: AbortSignal | undefined) {
+  constructor(model: LipModel, avatar: Pick<Avatar, 'face' | 'person'>, signal: AbortSignal | undefined) {
     this.#model = model;
     this.#avatar = avatar;
     this.#signal = signal;
@@ -126,7 +126,8 @@ class Mouths {
   #generate(speaking: readonly { step: Step; face: AvatarFace }[]): Promise<Image[]> {
     const latents = stack(speaking.map(({ face }) => face.latents));
     const conditions = stack(speaking.map(({ step }) => step.condition));
-    return this.#model.generate(latents, conditions, { signal: this.#signal });
+    const { person } = this.#avatar;
+    return this.#model.generate({ latents, conditions, person }, { signal: this.#signal });
   }
 
   /** The mouth mixed with the one that is lent to it. */

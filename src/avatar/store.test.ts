@@ -10,7 +10,7 @@ import { type AvatarFace, AvatarStore } from './store.ts';
 const root = await mkdtemp(join(tmpdir(), 'store-'));
 after(() => rm(root, { recursive: true }));
 
-const HEADER = { key: 'a', latentShape: [2, 3], frameCount: 10 };
+const HEADER = { key: 'a', latentShape: [2, 3], latentType: 'float32', frameCount: 10 } as const;
 
 function face(seed: number): AvatarFace {
   return {

@@ -1,7 +1,7 @@
 /**
  * What an avatar knows of its frames, on disk, so that memory does not grow with the length of a video.
  *
- * A folder with three files: `avatar.json` says what it was made of; `faces.bin` holds latents and packed masks, one
+ * A folder of files: `avatar.json` says what it was made of; `person.json` what all faces share; `faces.bin` holds latents and packed masks, one
  * face after another; `faces.jsonl` holds a line for each frame: where its record lies, or `null` for no face. A
  * line is written after its record, and carries a checksum of it, so what a killed process leaves is whole up to its
  * last good line and can be continued.
@@ -13,14 +13,15 @@ import { crc32, deflateRaw, inflateRaw } from 'node:zlib';
 import type { BlendMask } from '../compositing/masks.ts';
 import type { Box } from '../core/box.ts';
 import { MuseTalkError } from '../core/errors.ts';
-import { type FloatTensor, sizeOf, tensor } from '../core/tensor.ts';
+import { BYTES_PER_ELEMENT, sizeOf } from '../core/tensor.ts';
 import { image } from '../image/image.ts';
+import { type Latents, latentData, type Person } from '../lips/lip-model.ts';
 
 /** What is kept of a frame that shows a face. */
 export interface AvatarFace {
   /** Cut out and pasted back; pixels of the frame. */
   readonly box: Box;
-  readonly latents: FloatTensor;
+  readonly latents: Latents;
   readonly mask: BlendMask;
   /** How far the mouth is open, as a part of the box's height; NaN where it is not known. */
   readonly opening: number;
@@ -30,13 +31,16 @@ export interface AvatarFace {
 export interface StoreHeader {
   /** Names model, settings and source; a store with another key is not continued. */
   readonly key: string;
-  /** Shape of the latents of one face. */
+  /** Shape and type of the latents of one face. */
   readonly latentShape: readonly number[];
+  readonly latentType: Latents['dtype'];
   /** How many frames the store will have when it is complete. */
   readonly frameCount: number;
 }
 
-const FORMAT = 'musetalk-avatar-1';
+const FORMAT = 'musetalk-avatar-2';
+/** The file for what is known of the person. */
+const PERSON = 'person.json';
 const pack = promisify(deflateRaw);
 const unpack = promisify(inflateRaw);
 
@@ -47,7 +51,7 @@ interface Record {
   readonly box: Numbers4;
   readonly mask: Numbers4;
   readonly opening: number | null;
-  /** Bytes from the start of `faces.bin`, where latents (little-endian float32) and packed mask lie. */
+  /** Bytes from the start of `faces.bin`, where latents (little endian) and packed mask lie. */
   readonly at: number;
   readonly length: number;
   readonly crc: number;
@@ -87,7 +91,7 @@ export class AvatarStore {
       const known = await readFile(join(folder, 'avatar.json'), 'utf8').catch(() => undefined);
       if (known !== text) {
         await Promise.all(
-          ['faces.bin', 'faces.jsonl'].map((name) => rm(join(folder, name), { force: true })),
+          ['faces.bin', 'faces.jsonl', PERSON].map((name) => rm(join(folder, name), { force: true })),
         );
         await writeFile(join(folder, 'avatar.json'), text);
       }
@@ -138,6 +142,25 @@ export class AvatarStore {
     return face;
   }
 
+  /** Keeps what is known of the person. @throws MuseTalkError CANNOT_WRITE. */
+  async keepPerson({ reference, lipReach }: Person): Promise<void> {
+    const picture = reference && { ...reference, data: Buffer.from(reference.data).toString('base64') };
+    try {
+      await writeFile(join(this.folder, PERSON), JSON.stringify({ reference: picture, lipReach }));
+    } catch (cause) {
+      throw storeError(this.folder, cause);
+    }
+  }
+
+  /** What was kept of the person; nothing where nothing was. */
+  async person(): Promise<Person> {
+    const text = await readFile(join(this.folder, PERSON), 'utf8').catch(() => '{}');
+    const { reference, lipReach } = JSON.parse(text);
+    if (!reference) return { reference: undefined, lipReach };
+    const { width, height, channels, data } = reference;
+    return { reference: image(width, height, channels, Buffer.from(data, 'base64')), lipReach };
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#data.close(), this.#index.close()]);
   }
@@ -170,15 +193,15 @@ export class AvatarStore {
         facts: { folder: this.folder },
       });
     }
-    const { latentShape } = this.header;
-    const size = sizeOf(latentShape);
-    const numbers = new Float32Array(size);
-    new Uint8Array(numbers.buffer).set(bytes.subarray(0, size * 4));
+    const { latentShape, latentType: dtype } = this.header;
+    const numbers = latentData(dtype, sizeOf(latentShape));
+    const size = numbers.length * BYTES_PER_ELEMENT[dtype];
+    new Uint8Array(numbers.buffer).set(bytes.subarray(0, size));
     const crop = boxOf(mask);
-    const pixels = await unpack(bytes.subarray(size * 4));
+    const pixels = await unpack(bytes.subarray(size));
     return {
       box: boxOf(box),
-      latents: tensor(latentShape, numbers),
+      latents: { dtype, shape: latentShape, data: numbers } as Latents,
       mask: { crop, mask: image(crop.x2 - crop.x1, crop.y2 - crop.y1, 1, new Uint8Array(pixels)) },
       opening: opening ?? Number.NaN,
     };

@@ -11,7 +11,7 @@ import { readPng } from '../../test/png.ts';
 import { type GoldenCase, golden } from '../../test/shared.ts';
 import { parsingFolder } from '../avatar/parsing-folder.ts';
 import type { FloatTensor } from '../core/tensor.ts';
-import { stack, unstack } from '../lips/lip-model.ts';
+import { type Latents, stack, unstack } from '../lips/lip-model.ts';
 import { openLipModel } from '../lips/open-model.ts';
 import { openVideo } from '../media/open-video.ts';
 import { readSound } from '../media/read-sound.ts';
@@ -118,7 +118,7 @@ async function compareInside(
       expectClose(actual, readFloats(join(folder, outputs[name] as string)), c.tolerances![name]!, name);
     expect('windows', windows);
 
-    const latents: FloatTensor[] = [];
+    const latents: Latents[] = [];
     for (const frame of inner) {
       const count = source.frameCount;
       const entry = frame % (2 * count);
@@ -130,7 +130,8 @@ async function compareInside(
     }
     expect('latents', stack(latents));
 
-    const faces = await model.generate(stack(latents), windows);
+    const person = { reference: undefined, lipReach: undefined };
+    const faces = await model.generate({ latents: stack(latents), conditions: windows, person });
     for (const [i, file] of asList(outputs.decoded!).entries()) {
       expectClose(faces[i]!, await readPng(join(folder, file)), c.tolerances!.decoded!, file);
     }

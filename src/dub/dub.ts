@@ -108,7 +108,7 @@ export async function dub(input: DubInput, run: DubRun = {}): Promise<DubReport>
     );
     opened.push({ close: () => work.close(finished) });
 
-    const faces = await facesOf(run, options, closing);
+    const faces = await facesOf(run, options, model.landmarks, closing);
     const avatar = closing(
       await prepareAvatar(model, video, {
         folder: join(work.path, 'avatar'),
@@ -188,9 +188,14 @@ async function parseOf(options: DubOptions, closing: Closing): Promise<Parse | u
 }
 
 /** Boxes from a file, or a finder. */
-async function facesOf(run: DubRun, options: DubOptions, closing: Closing): Promise<PrepareOptions['faces']> {
+async function facesOf(
+  run: DubRun,
+  options: DubOptions,
+  landmarks: LipModel['landmarks'],
+  closing: Closing,
+): Promise<PrepareOptions['faces']> {
   if (options.coords !== undefined) return { coords: await readCoords(options.coords) };
-  return { finder: run.finder ?? closing(await openFinder(options)) };
+  return { finder: run.finder ?? closing(await openFinder(options, landmarks)) };
 }
 
 /** How the mouth of each frame rests in silence. */

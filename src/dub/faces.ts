@@ -6,6 +6,7 @@ import { loadFaceModels } from '../face/models.ts';
 import { officialFinder } from '../face/official.ts';
 import { loadOfficialFaces, locateOfficialFaces } from '../face/official-models.ts';
 import { type FaceParser, loadFaceParser } from '../face/parse.ts';
+import type { LipModel } from '../lips/lip-model.ts';
 import { modelsFolderOf } from '../lips/model-store.ts';
 import { cacheFolder } from '../nn/folders.ts';
 import type { DubSettings } from '../options/dub.ts';
@@ -20,13 +21,22 @@ export function faceChoice(words: string): FaceChoice {
 type FaceSettings = Pick<DubSettings, 'faceModel' | 'model' | 'models' | 'compat' | 'threads'>;
 
 /**
- * What finds faces, by `--face-model`: upstream's networks where they are there or must be, else the built-in ones.
+ * What finds faces, by `--face-model`: upstream's networks where they are there or must be, else the built-in ones;
+ * always these where the lip model needs the whole `mesh`.
  *
  * @throws MuseTalkError MODEL_MISSING, or as the networks' files.
  */
-export async function openFinder(settings: FaceSettings): Promise<FaceFinder> {
+export async function openFinder(
+  settings: FaceSettings,
+  landmarks: LipModel['landmarks'] = 'points',
+): Promise<FaceFinder> {
   const { faceModel, compat } = settings;
-  if (faceModel === 'builtin') return builtinFinder(await loadFaceModels());
+  if (landmarks === 'mesh' && faceModel === 'official') {
+    throw new MuseTalkError('BAD_OPTION', 'mini needs the mesh of the built-in face finder', {
+      hint: 'Leave out --face-model official, or choose an official model.',
+    });
+  }
+  if (faceModel === 'builtin' || landmarks === 'mesh') return builtinFinder(await loadFaceModels());
   const folder = await modelsFolderOf(settings);
   const { s3fd, rtmpose } = await locateOfficialFaces(folder);
   if (s3fd !== undefined && rtmpose !== undefined) {

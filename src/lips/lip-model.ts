@@ -9,7 +9,7 @@
 
 import type { BlendMask } from '../compositing/masks.ts';
 import type { Box, Point } from '../core/box.ts';
-import type { FloatTensor } from '../core/tensor.ts';
+import type { FloatTensor, Tensor } from '../core/tensor.ts';
 import type { FrameFace, NumberedImage } from '../face/finder.ts';
 import type { Image } from '../image/image.ts';
 import type { Rational, SoundSource, VideoSource } from '../media/source.ts';
@@ -30,6 +30,8 @@ export interface Layout {
   readonly openings: ArrayLike<number>;
   /** The frame that serves as the reference of all others, for models that want one. */
   readonly reference: number | undefined;
+  /** How widely the lips move, as a part of the box's height; undefined where they hardly do, or it is not known. */
+  readonly lipReach?: number | undefined;
   /** What was guessed or left out, a sentence each. */
   readonly warnings: readonly string[];
 }
@@ -53,6 +55,17 @@ interface Abortable {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What an avatar knows of a person as a whole. */
+export interface Person {
+  /** The face that all others are drawn after, for models that want one. */
+  readonly reference: Image | undefined;
+  /** See {@link Layout.lipReach}. */
+  readonly lipReach: number | undefined;
+}
+
+/** What a model remembers of faces: numbers, or the bytes of pixels. */
+export type Latents = Tensor<'float32'> | Tensor<'uint8'>;
+
 /** A loaded model that draws mouths. */
 export interface LipModel {
   /** `musetalk-1.5`, `mini`, … */
@@ -63,6 +76,9 @@ export interface LipModel {
   readonly size: number;
   /** Shape of the latents of one face. */
   readonly latentShape: readonly number[];
+  readonly latentType: Latents['dtype'];
+  /** What a finder must see of a face: the 68 points are enough, or the whole mesh of the built-in one is needed. */
+  readonly landmarks: 'points' | 'mesh';
 
   /** Where the face is in each frame, from what a finder saw; reads all frames, keeps a few numbers of each. */
   layout(faces: AsyncIterable<FrameFace>, video: PictureSize & Pick<VideoSource, 'fps'>): Promise<Layout>;
@@ -71,11 +87,7 @@ export interface LipModel {
   /** The face inside the box, `size` × `size` pixels. */
   crop(frame: NumberedImage, box: Box): Image;
   /** What the networks see of cut-out faces: [B, …latentShape]. */
-  prepare(
-    crops: readonly NumberedImage[],
-    reference: Image | undefined,
-    options?: Abortable,
-  ): Promise<FloatTensor>;
+  prepare(crops: readonly NumberedImage[], options?: Abortable): Promise<Latents>;
   /** How much of a drawn face shows in the frame. */
   mask(frame: NumberedImage, place: Place, options?: Abortable): Promise<BlendMask>;
 
@@ -87,32 +99,45 @@ export interface LipModel {
     options: ConditionsOptions,
   ): AsyncGenerator<FloatTensor>;
   /**
-   * Draws B faces, `size` × `size` RGB. latents: [B, …latentShape]; conditions: [B, …].
+   * Draws B faces, `size` × `size` RGB.
    *
    * @throws MuseTalkError ENGINE when the networks give numbers that are not finite.
    */
-  generate(latents: FloatTensor, conditions: FloatTensor, options?: Abortable): Promise<Image[]>;
+  generate(faces: FacesToDraw, options?: Abortable): Promise<Image[]>;
   /** The faces that latents show as they were prepared, without any sound: mouths at rest. */
-  recall(latents: FloatTensor, options?: Abortable): Promise<Image[]>;
+  recall(latents: Latents, options?: Abortable): Promise<Image[]>;
   /** Frees the networks. */
   close(): Promise<void>;
 }
 
-/** Tensors of one shape one after another: n × […shape] → [n, …shape]. */
-export function stack(tensors: readonly FloatTensor[]): FloatTensor {
+/** What is drawn in one go. */
+export interface FacesToDraw {
+  /** [B, …latentShape] */
+  readonly latents: Latents;
+  /** [B, …] */
+  readonly conditions: FloatTensor;
+  readonly person: Person;
+}
+
+/** Tensors of one shape and type one after another: n × […shape] → [n, …shape]. */
+export function stack<T extends Latents>(tensors: readonly T[]): T {
   const [first] = tensors;
   if (first === undefined) throw new RangeError('there is nothing to stack');
-  const data = new Float32Array(tensors.length * first.data.length);
+  const data = latentData(first.dtype, tensors.length * first.data.length);
   for (const [i, { data: part }] of tensors.entries()) data.set(part, i * first.data.length);
-  return { dtype: 'float32', shape: [tensors.length, ...first.shape], data };
+  return { dtype: first.dtype, shape: [tensors.length, ...first.shape], data } as unknown as T;
+}
+
+/** Room for latents. */
+export function latentData(dtype: Latents['dtype'], length: number): Latents['data'] {
+  return dtype === 'uint8' ? new Uint8Array(length) : new Float32Array(length);
 }
 
 /** The tensors of a stack: [n, …shape] → n × […shape]. Each has numbers of its own. */
-export function unstack({ shape: [count, ...shape], data }: FloatTensor): FloatTensor[] {
+export function unstack<T extends Latents>({ dtype, shape: [count, ...shape], data }: T): T[] {
   const size = data.length / count!;
-  return Array.from({ length: count! }, (_, i) => ({
-    dtype: 'float32',
-    shape,
-    data: data.slice(i * size, (i + 1) * size),
-  }));
+  return Array.from(
+    { length: count! },
+    (_, i) => ({ dtype, shape, data: data.slice(i * size, (i + 1) * size) }) as unknown as T,
+  );
 }

@@ -124,6 +124,16 @@ export async function modelsFolderOf({
   return upstream.some(Boolean) ? model : modelsFolder();
 }
 
+/** The versions whose UNet lies in the models folder, the newest first. */
+export async function versionsIn(models: string | undefined): Promise<MuseTalkVersion[]> {
+  const folder = modelsFolder(models);
+  const versions: MuseTalkVersion[] = ['1.5', '1.0'];
+  const found = await Promise.all(
+    versions.map((version) => firstThere(folder, under([UNET_FOLDERS[version]], UNET_WEIGHTS[version]))),
+  );
+  return versions.filter((_, i) => found[i] !== undefined);
+}
+
 /** What the words of `--model` mean: a version by name, or a folder. */
 async function readName(
   model: string,

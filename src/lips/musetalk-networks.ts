@@ -13,10 +13,11 @@ import {
   whisperEncoder,
   whisperName,
 } from '../networks/whisper-encoder.ts';
+import { withFastConvolutions } from '../nn/fast-convolutions.ts';
 import { type BuildNetwork, loadNetwork } from '../nn/load-network.ts';
 import { meanAll } from '../nn/ops/reduce.ts';
 import { Engine, type LoadOptions } from '../nn/session.ts';
-import { input } from '../nn/value.ts';
+import { input, type Value } from '../nn/value.ts';
 import type { MatchOptions } from '../nn/weights/match-weights.ts';
 import { openCheckpoint } from '../nn/weights/open-checkpoint.ts';
 import { stateDict } from '../nn/weights/state-dict.ts';
@@ -107,7 +108,7 @@ async function load(
     const noise = (name: string) => input(name, ['B', channels, side, side]);
     const drawn =
       latents === 'sample' ? { masked: noise('masked'), reference: noise('reference') } : undefined;
-    return { latents: faceToLatents(w, faces, vaeConfig, drawn) };
+    return fastest({ latents: faceToLatents(w, faces, vaeConfig, drawn) }, loading);
   });
   const drawing = await load(
     files.unet.weights,
@@ -201,9 +202,17 @@ function loadDecoder(
   }
   const build = (w: Weights) => {
     const picture = vaeDecoder(w, unscaled(latents, vaeConfig), vaeConfig);
-    return { faces: bytesOfSigned(picture), check: meanAll(picture) };
+    return fastest({ faces: bytesOfSigned(picture), check: meanAll(picture) }, loading);
   };
   return loadNetwork(engine, files.vae.weights, { match: VAE_DECODER, build, loading });
+}
+
+/** On a processor, wide convolutions with fewer multiplications; graphics cards choose such things themselves. */
+function fastest<N extends string>(
+  graph: Record<N, Value>,
+  { providers = ['cpu'] }: Loading,
+): Record<N, Value> {
+  return providers.every((provider) => provider === 'cpu') ? withFastConvolutions(graph) : graph;
 }
 
 /** Both halves of the autoencoder lie in one file; each is loaded without the other. */

@@ -106,6 +106,8 @@ function museTalk(networks: MuseTalkNetworks, version: MuseTalkVersion, settings
     key: settings.key,
     size: MUSETALK_SIZE,
     latentShape: networks.latentShape,
+    latentType: 'float32',
+    landmarks: 'points',
 
     layout: (faces, picture) =>
       layoutByLandmarks(faces, picture, { version, compat, bboxShift: settings.bboxShift ?? 0 }),
@@ -121,7 +123,7 @@ function museTalk(networks: MuseTalkNetworks, version: MuseTalkVersion, settings
     crop: (frame, box) =>
       resizeLanczos4(crop(frame, cutToPicture(box, frame.width, frame.height)), MUSETALK_SIZE, MUSETALK_SIZE),
 
-    prepare(crops, _reference, options) {
+    prepare(crops, options) {
       const half = [networks.latentShape[0] / 2, ...networks.latentShape.slice(1)];
       const numbers = crops.map(({ index }) => index);
       const noise = drawnFrom === 'sample' ? latentNoise(numbers, half, seed) : undefined;
@@ -144,11 +146,13 @@ function museTalk(networks: MuseTalkNetworks, version: MuseTalkVersion, settings
       for (; given < frames; given++) yield tensor(networks.conditionShape);
     },
 
-    async generate(latents, condition, options) {
-      return imagesOf(await networks.decode(await networks.draw(latents, condition, options), options));
+    async generate({ latents, conditions: heard }, options) {
+      const drawn = await networks.draw(latents as FloatTensor, heard, options);
+      return imagesOf(await networks.decode(drawn, options));
     },
 
-    recall: async (latents, options) => imagesOf(await networks.decode(secondHalf(latents), options)),
+    recall: async (latents, options) =>
+      imagesOf(await networks.decode(secondHalf(latents as FloatTensor), options)),
 
     close: () => networks.close(),
   };

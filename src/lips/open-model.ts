@@ -1,7 +1,9 @@
 import { cacheFolder } from '../nn/folders.ts';
 import type { DubSettings } from '../options/dub.ts';
 import type { LipModel } from './lip-model.ts';
-import { locateMuseTalk } from './model-store.ts';
+import { openMini } from './mini.ts';
+import { bundledMini, isMini } from './mini-networks.ts';
+import { locateMuseTalk, versionsIn } from './model-store.ts';
 import { openMuseTalk, type Parse } from './musetalk.ts';
 
 /** The options that choose a lip model and shape what it does. */
@@ -43,8 +45,10 @@ export async function openLipModel(
   settings: ModelSettings,
   options: OpenModelOptions = {},
 ): Promise<LipModel> {
-  const name = nameOf(settings);
-  const { models, decoder } = settings;
+  const name = await nameOf(settings);
+  const { models, decoder, threads } = settings;
+  if (name === 'mini') return openMini(bundledMini(), { threads });
+  if (await isMini(name)) return openMini(name, { threads });
   const files = await locateMuseTalk({ model: name, models, tiny: decoder === 'taesd' });
   const { audioPaddingLengthLeft, audioPaddingLengthRight, ...rest } = settings;
   return openMuseTalk(files, {
@@ -56,11 +60,19 @@ export async function openLipModel(
   });
 }
 
-/** `--version` of upstream chooses the model where `--model` does not. */
-function nameOf({ model, version }: Pick<ModelSettings, 'model' | 'version'>): string {
-  const byVersion =
-    version && (version.startsWith('v') ? version === 'v1' : version === '1.0')
-      ? 'musetalk-1.0'
-      : 'musetalk-1.5';
-  return model === 'auto' ? byVersion : model;
+/**
+ * The model that is meant: the one that is named, else the one of upstream's `--version`, else the best one in the
+ * models folder, else mini, which is always there.
+ */
+async function nameOf({
+  model,
+  version,
+  models,
+}: Pick<ModelSettings, 'model' | 'version' | 'models'>): Promise<string> {
+  if (model !== 'auto') return model;
+  if (version) return version === 'v1' || version === '1.0' ? 'musetalk-1.0' : 'musetalk-1.5';
+  const [best] = await versionsIn(models);
+  if (best) return `musetalk-${best}`;
+  // A folder that was named must hold something; its absence is told by whoever looks for the files.
+  return models === undefined ? 'mini' : 'musetalk-1.5';
 }
