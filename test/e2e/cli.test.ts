@@ -146,7 +146,10 @@ for (const [signal, exit] of [
 test('of several tasks one that fails is told, and the others are done', async () => {
   const tasks = join(root, 'tasks.yaml');
   const good = { video_path: laid.video, audio_path: laid.sound, result_name: 'good.mp4' };
-  writeFileSync(tasks, JSON.stringify({ bad: { ...good, video_path: 'no such.mp4' }, good }));
+  writeFileSync(
+    tasks,
+    JSON.stringify({ bad: { ...good, video_path: 'no such.mp4', result_name: 'bad.mp4' }, good }),
+  );
   const settings = dubArguments.filter((arg) => arg !== laid.video && arg !== laid.sound).slice(1);
   const results = join(root, 'results');
   const args = ['run', tasks, '--result-dir', results, ...settings, '--json'];
