@@ -34,6 +34,21 @@ export interface Preview {
   readonly range: { readonly lowest: number; readonly highest: number };
   readonly framesSeen: number;
   readonly warnings: readonly string[];
+  /** Where they were asked for. */
+  readonly layers?: PreviewLayers | undefined;
+}
+
+/** What a preview is made of, for those who lay it over each other by themselves. Positions in pixels of the frame. */
+export interface PreviewLayers {
+  /** The frame without marks. */
+  readonly frame: Image;
+  readonly mask: BlendMask;
+  /** 68 points. */
+  readonly landmarks: readonly Point[];
+  /** The box round the face that the finder saw. */
+  readonly face: Box;
+  /** The boxes of the faces in this frame, the largest first, at most eight. */
+  readonly found: readonly Box[];
 }
 
 /** What stands around a preview. */
@@ -42,7 +57,12 @@ export interface PreviewRun {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
   /** A face finder, used instead of the one that the options name, and left open. */
   readonly finder?: FaceFinder | undefined;
+  /** Give the layers too. */
+  readonly layers?: boolean | undefined;
 }
+
+/** Faces that are listed at most. */
+const MOST_FACES = 8;
 
 /** Frames over which the range of a sweep is measured: enough for its means, quickly read. */
 const SWEEP_FRAMES = 250;
@@ -55,7 +75,7 @@ const RED: Color = [255, 60, 60];
 /**
  * Draws on one frame of a video what a dub by MuseTalk would do there: in red what may change, in green the box that
  * is cut out, in yellow the line below which it is drawn anew, in blue the landmarks. With `sweep`: a sheet of the
- * values of `bboxShift`.
+ * values of `bboxShift`. The box is MuseTalk's; mini frames a face by its skull and needs no adjusting.
  *
  * @throws MuseTalkError NO_FACE, BAD_OPTION for a frame that is not there, and what the video and the finder throw.
  */
@@ -83,6 +103,7 @@ export async function preview(
       ...{ picture, frame, box: boxOf(seen, settings.bboxShift) },
       ...{ score: shown.face.score, faces: shown.faces, mask: parse ? 'parsing' : 'landmarks' },
       ...{ range, framesSeen: rooms.length, warnings: video.warnings },
+      ...(run.layers && { layers: await layersOf(seen, finder) }),
     };
   } finally {
     await parser?.close();
@@ -179,6 +200,29 @@ async function maskOf({ frame, face, parse, settings, signal }: Seen, box: Box):
   const classes = await parse(frame, enlargedBox(box, style.expand), { signal });
   const region = version === '1.0' ? style.region : parsingMode;
   return trimMask(parsingMask(classes, box, { ...style, region, leftCheekWidth, rightCheekWidth }), box);
+}
+
+async function layersOf(seen: Seen, finder: FaceFinder): Promise<PreviewLayers> {
+  const { frame, face, settings } = seen;
+  return {
+    frame,
+    mask: await maskOf(seen, boxOf(seen, settings.bboxShift)),
+    ...{ landmarks: face.landmarks, face: face.box, found: await facesIn(seen, finder) },
+  };
+}
+
+/** Every face of the frame, asked for one by one: the finder follows one at a time. */
+async function facesIn({ frame, faces, face, signal }: Seen, finder: FaceFinder): Promise<Box[]> {
+  if (faces <= 1) return [face.box];
+  const found: Box[] = [];
+  for (let choice = 0; choice < Math.min(faces, MOST_FACES); choice++) {
+    for await (const { face } of finder.find(only(frame), { choice }, signal)) if (face) found.push(face.box);
+  }
+  return found;
+}
+
+async function* only(frame: NumberedImage): AsyncGenerator<NumberedImage> {
+  yield frame;
 }
 
 /** The frame with all marks. */
