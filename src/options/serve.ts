@@ -133,6 +133,9 @@ export const serveOptions = z.strictObject({
   ),
 });
 
+/** What a caller of the service writes; everything has a default. */
 export type ServeInput = z.input<typeof serveOptions>;
+/** The options of a service, defaults filled in. */
 export type ServeOptions = z.output<typeof serveOptions>;
+/** The options of a worker, defaults filled in. */
 export type WorkerOptions = z.output<typeof workerOptions>;

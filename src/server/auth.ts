@@ -8,6 +8,7 @@ import { isLoopback } from './net/address.ts';
 /** The owner of everything on a service without tokens. */
 export const LOCAL_OWNER = 'local';
 
+/** The name of the cookie that a page carries. */
 export const COOKIE = 'musetalk-session';
 
 /** Seconds that a page stays known. */
@@ -18,6 +19,7 @@ interface User {
   readonly digest: Buffer;
 }
 
+/** Those who may call, each known by a token. */
 export class Users {
   readonly #users: readonly User[];
   readonly #key: Buffer;
@@ -82,6 +84,7 @@ export class Users {
   }
 }
 
+/** Where tokens come from, and from where calls can come. */
 export interface UserOptions {
   readonly host: string;
   readonly token?: string | undefined;

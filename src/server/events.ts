@@ -5,6 +5,7 @@ import { MuseTalkError } from '../core/errors.ts';
 import { FINAL, type Job } from './queue/job.ts';
 import type { Change, Queue } from './queue/queue.ts';
 
+/** Limits of event streams, and what they tell. */
 export interface EventOptions {
   /** Streams open at once, of one owner and of all. */
   readonly perOwner: number;
@@ -34,6 +35,7 @@ const KEPT = 32;
 /** Bytes that may wait for a reader before it is told only the newest. */
 const WAITING_BYTES = 64 * 1024;
 
+/** Tells readers of changes, each as fast as it reads. */
 export class Events {
   readonly #options: EventOptions;
   readonly #streams = new Map<string, Set<Stream>>();

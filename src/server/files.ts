@@ -34,6 +34,7 @@ export function dataFolder(given?: string): string {
   return given ?? (process.env.MUSETALK_DATA || join(homedir(), '.local', 'share', 'musetalk', 'service'));
 }
 
+/** The folders of uploads, jobs and the queue. */
 export class Files {
   readonly root: string;
 

@@ -54,12 +54,14 @@ export function checkOrigin(request: IncomingMessage, names: ReadonlySet<string>
   });
 }
 
+/** How fast a body must come. */
 export interface Pace {
   /** Bytes a second that a body must come with, measured over `seconds`. */
   readonly least: number;
   readonly seconds: number;
 }
 
+/** Slower than any line of today, faster than one who means to hold a place. */
 export const PACE: Pace = { least: 256, seconds: 30 };
 
 /** Ends a connection whose body comes more slowly than the pace, however lively it drips. */

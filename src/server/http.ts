@@ -19,6 +19,7 @@ import type { Route } from './route.ts';
 import { parseJson } from './safe-json.ts';
 import { withoutPaths } from './work/attempt.ts';
 
+/** What the routes share. */
 export interface HttpOptions {
   readonly users: Users;
   readonly names: ReadonlySet<string> | undefined;

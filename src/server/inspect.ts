@@ -6,6 +6,7 @@ import { openVideo } from '../media/open-video.ts';
 import { probe } from '../media/probe.ts';
 import { toNumber } from '../media/rate.ts';
 
+/** What the headers of a video or a picture say. */
 export interface VideoFacts {
   readonly width: number;
   readonly height: number;
@@ -16,6 +17,7 @@ export interface VideoFacts {
   readonly still: boolean;
 }
 
+/** What the headers of a sound say. */
 export interface SoundFacts {
   /** Seconds; undefined where the file does not say. */
   readonly duration: number | undefined;

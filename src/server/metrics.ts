@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { FINAL, type Job } from './queue/job.ts';
 import type { Queue } from './queue/queue.ts';
 
+/** Counts requests and jobs, and remembers how fast models were. */
 export class Metrics {
   readonly registry = new Registry();
   readonly #requests: Histogram<'method' | 'route' | 'status'>;

@@ -4,6 +4,7 @@ import { ERROR_CODES } from '../core/errors.ts';
 import { errorAnswer } from './protocol.ts';
 import type { Route } from './route.ts';
 
+/** The parts of a description that are written here. */
 export interface Description {
   readonly openapi: '3.1.0';
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
@@ -12,6 +13,7 @@ export interface Description {
   readonly [more: string]: unknown;
 }
 
+/** A method of a path. */
 export interface Operation {
   readonly operationId: string;
   readonly summary: string;
@@ -26,6 +28,7 @@ export interface Operation {
   readonly security?: readonly unknown[];
 }
 
+/** A value in a path, a query or a header. */
 export interface Parameter {
   readonly name: string;
   readonly in: 'path' | 'query' | 'header';
@@ -34,6 +37,7 @@ export interface Parameter {
   readonly description?: string;
 }
 
+/** A schema as JSON Schema writes it. */
 export type JsonSchema = Record<string, unknown>;
 
 /** The description of these routes. */

@@ -123,14 +123,19 @@ export const previewRequest = z
     video: source,
     time: z.number().min(0).max(86_400).default(0).meta({ description: 'Second of the video' }),
     sound: source.optional(),
+    layers: z.boolean().default(false).meta({
+      description: 'The frame without marks and what lies over it apart, for those who draw it by themselves',
+    }),
     options: z.strictObject({ ...clientOptions.shape, ...aliases }).prefault({}),
   })
   .meta({ id: 'PreviewRequest' });
 
+/** The word for how a dub stands. */
 export const status = z
   .enum(['PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'REJECTED', 'CANCELED'])
   .meta({ description: 'REJECTED: the input is at fault; FAILED: it is not' });
 
+/** What went wrong. */
 export const problem = z
   .object({
     code: z.string(),
@@ -140,6 +145,7 @@ export const problem = z
   })
   .meta({ id: 'Problem' });
 
+/** The body of every answer that is an error. */
 export const errorAnswer = z.object({ error: problem }).meta({ id: 'Error' });
 
 const time = z.iso.datetime();
@@ -180,6 +186,7 @@ export const dubView = z
   })
   .meta({ id: 'Dub' });
 
+/** An upload as it is told. */
 export const uploadView = z
   .object({
     id,
@@ -193,6 +200,7 @@ export const uploadView = z
   })
   .meta({ id: 'Upload' });
 
+/** What a dub would take. */
 export const estimateView = z
   .object({
     frames: z.int(),
@@ -205,10 +213,17 @@ export const estimateView = z
   })
   .meta({ id: 'Estimate' });
 
+/** A checked request for a dub. */
 export type DubRequest = z.output<typeof dubRequest>;
+/** A checked request for a preview. */
 export type PreviewRequest = z.output<typeof previewRequest>;
+/** Checked settings of a client. */
 export type ClientOptions = z.output<typeof clientOptions>;
+/** A dub as it is told. */
 export type DubView = z.output<typeof dubView>;
+/** An upload as it is told. */
 export type UploadView = z.output<typeof uploadView>;
+/** What a dub would take. */
 export type EstimateView = z.output<typeof estimateView>;
+/** The word for how a dub stands. */
 export type Status = z.output<typeof status>;

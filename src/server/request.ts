@@ -5,6 +5,7 @@ import type { ClientOptions, DubRequest, PreviewRequest } from './protocol.ts';
 /** Where an input comes from: one of the two. */
 export type Source = { readonly upload: string } | { readonly url: string };
 
+/** A part of a video that gets a sound of its own. */
 export interface SegmentPlan {
   /** Seconds of the video. */
   readonly start: number;

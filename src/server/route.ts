@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 
+/** A request as a route gets it, checked. */
 export interface RouteCall<Params = unknown, Query = unknown, Body = unknown> {
   readonly params: Params;
   readonly query: Query;
@@ -19,6 +20,7 @@ export interface RouteAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What a route may answer, by status. */
 export interface Answers {
   readonly [status: number]: {
     readonly description: string;
@@ -27,6 +29,7 @@ export interface Answers {
   };
 }
 
+/** A route. */
 export interface Route<
   P extends z.ZodType = z.ZodType,
   Q extends z.ZodType = z.ZodType,

@@ -4,6 +4,7 @@
  */
 import { MuseTalkError } from '../core/errors.ts';
 
+/** How large a text may be, in its own terms. */
 export interface JsonLimits {
   readonly depth: number;
   /** Keys and items in all. */

@@ -122,7 +122,7 @@ export async function startServer(input: ServeInput, run: ServeRun = {}): Promis
       names: allowedNames(options.host, options.allowHost),
       creates: new RateLimit(options.createRate),
       reads: new RateLimit(options.readRate),
-      onError: run.onError ?? ((error, where) => console.error(where, error)),
+      onError: run.onError ?? (() => {}),
     });
     closers.push(() => app.close());
     closers.push(sweeping(service));

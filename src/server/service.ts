@@ -19,6 +19,7 @@ import { type DubJob, type DubJobRequest, dubView } from './view.ts';
 import { withoutPaths } from './work/attempt.ts';
 import type { WorkerPool } from './work/pool.ts';
 
+/** What a service is made of. */
 export interface ServiceParts {
   readonly options: ServeOptions;
   readonly files: Files;
@@ -46,6 +47,7 @@ interface Input {
 
 const HOUR_MS = 3_600_000;
 
+/** Uploads, dubs and what belongs to them, for all routes. */
 export class Service {
   readonly options: ServeOptions;
   readonly files: Files;

@@ -18,6 +18,7 @@ import type { UploadView } from './protocol.ts';
 import { displayText } from './request.ts';
 import { withoutPaths } from './work/attempt.ts';
 
+/** How much may be sent and kept. */
 export interface UploadLimits {
   /** Bytes of one upload, and of all of one owner. */
   readonly bytes: number;
@@ -38,6 +39,7 @@ interface Kept {
 /** Uploads of one owner in number, finished or not. */
 const MOST_UPLOADS = 1000;
 
+/** The uploads of all owners. */
 export class Uploads {
   readonly #files: Files;
   readonly #limits: UploadLimits;

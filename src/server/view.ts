@@ -31,6 +31,7 @@ export interface DubResult {
   readonly [more: string]: unknown;
 }
 
+/** A job of this service. */
 export type DubJob = Job<DubJobRequest, DubResult>;
 
 const STATUS: Readonly<Record<JobState, Status>> = {

@@ -9,6 +9,7 @@ import { FINAL, type Job } from './queue/job.ts';
 import type { Queue } from './queue/queue.ts';
 import { statusOf } from './view.ts';
 
+/** Rules of calls. */
 export interface WebhookOptions extends OutboundRules {
   /** The key that signs the calls to an owner. */
   readonly secretOf: (owner: string) => string;
@@ -25,6 +26,7 @@ const DELAYS = [2, 10, 60, 300, 1800];
 /** Bytes of an answer that are read, to let the connection end well. */
 const ANSWER_BYTES = 64 * 1024;
 
+/** Makes the calls, again and again where needed. */
 export class Webhooks {
   readonly #queue: Queue;
   readonly #options: WebhookOptions & { readonly timeout: number; readonly delays: readonly number[] };

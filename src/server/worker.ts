@@ -6,12 +6,14 @@ import { openQueue } from './queue/open-queue.ts';
 import { RETRY, type RetryRules } from './queue/retry.ts';
 import { startWorkers } from './work/workers.ts';
 
+/** What stands around a worker: for tests. */
 export interface WorkerRun {
   /** Address of the module that exports `runJob`; that of dubs by default. */
   readonly runner?: string;
   readonly retry?: Partial<RetryRules>;
 }
 
+/** A running worker. */
 export interface RunningWorker {
   /** Ids of its worker processes. */
   readonly workers: () => readonly number[];

@@ -11,6 +11,7 @@ import { call, checkAddress, type OutboundRules } from './outbound.ts';
 /** Fetches a media file of at most `limit` bytes. */
 export type InputFetcher = (url: string, path: string, limit: number) => Promise<void>;
 
+/** Rules of fetching. */
 export interface FetchOptions extends OutboundRules {
   /** Seconds for all of it. */
   readonly timeout?: number;

@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import { MuseTalkError } from '../../core/errors.ts';
 import { isPublic } from './address.ts';
 
+/** Who may be called. */
 export interface OutboundRules {
   /** Hosts that may be called; every public one without a list. */
   readonly hosts?: readonly string[] | undefined;
@@ -20,6 +21,7 @@ export interface OutboundRules {
   readonly ca?: string | undefined;
 }
 
+/** One call. */
 export interface OutboundCall {
   readonly method: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;

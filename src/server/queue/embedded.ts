@@ -27,6 +27,7 @@ import {
 } from './queue.ts';
 import { afterFailure, lostError, type RetryRules } from './retry.ts';
 
+/** Rules of an embedded queue. */
 export interface EmbeddedOptions {
   readonly limits: QueueLimits;
   /** Seconds of silence after which a worker is taken for lost. */
@@ -45,6 +46,7 @@ interface Running {
   deadline: number;
 }
 
+/** A queue in this process and a journal on its disk. */
 export class EmbeddedQueue implements Queue {
   readonly #jobs = new Map<string, Job>();
   readonly #keys = new Map<string, string>();

@@ -29,6 +29,7 @@ interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
+/** The list, open for appending; one process alone may have it open. */
 export class Journal {
   readonly path: string;
   readonly #disk: JournalDisk;

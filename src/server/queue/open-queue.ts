@@ -3,6 +3,7 @@ import { EmbeddedQueue } from './embedded.ts';
 import type { Queue, QueueLimits } from './queue.ts';
 import type { RetryRules } from './retry.ts';
 
+/** Rules that hold for every kind of queue. */
 export interface QueueSettings {
   readonly limits: QueueLimits;
   /** Seconds of silence after which a worker is taken for lost. */

@@ -7,6 +7,7 @@ export interface QueueLimits {
   readonly total: number;
 }
 
+/** Unfinished jobs. */
 export interface QueueCounts {
   readonly queued: number;
   readonly running: number;

@@ -1,6 +1,7 @@
 /** When a job that failed is tried again. */
 import type { Job, JobError, Outcome } from './job.ts';
 
+/** How often, and after what wait, a job is tried again. */
 export interface RetryRules {
   /** Failures after which a job is given up. */
   readonly attempts: number;
@@ -9,6 +10,7 @@ export interface RetryRules {
   readonly longestDelay: number;
 }
 
+/** Three attempts, waits of seconds. */
 export const RETRY: RetryRules = { attempts: 3, firstDelay: 2, longestDelay: 300 };
 
 /** Starts of a job beyond which it is given up, whoever was to blame: a restarted service counts no failures. */

@@ -75,7 +75,7 @@ export function previewRoutes(service: Service): Route[] {
 async function makePreview(
   service: Service,
   owner: string,
-  { video, time, options }: z.output<typeof previewRequest>,
+  { video, time, layers, options }: z.output<typeof previewRequest>,
   socket: {
     once(event: 'close', listener: () => void): unknown;
     off(event: 'close', listener: () => void): unknown;
@@ -90,7 +90,12 @@ async function makePreview(
     return await service.withInputs([source], owner, async ([path], folder) => {
       await service.look([path!], { settings });
       await cp(path!, join(folder, 'video'), { mode: 2 });
-      const run = { id: 'preview', request: { kind: 'preview', settings, time }, folder, work: folder };
+      const run = {
+        id: 'preview',
+        request: { kind: 'preview', settings, time, layers },
+        folder,
+        work: folder,
+      };
       const { models, threads } = service.options;
       const result = await service.pool.run(
         { ...run, settings: { models, threads, limits: service.limits } },

@@ -9,6 +9,7 @@ import { describeApi } from '../openapi.ts';
 import { type Route, route } from '../route.ts';
 import type { Service } from '../service.ts';
 
+/** What these routes tell of. */
 export interface SystemParts {
   readonly users: Users;
   readonly version: string;

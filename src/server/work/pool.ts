@@ -5,6 +5,7 @@ import { MuseTalkError } from '../../core/errors.ts';
 import type { JobError, JobProgress } from '../queue/job.ts';
 import type { Answer, JobRun, Order } from './runner.ts';
 
+/** How processes are run. */
 export interface PoolOptions {
   /** Address (`file:` URL) of the module that exports `runJob`. */
   readonly runner: string;
@@ -16,6 +17,7 @@ export interface PoolOptions {
   readonly jobsPerProcess?: number;
 }
 
+/** Who hears of a run. */
 export interface PoolRun {
   readonly signal: AbortSignal;
   readonly onBeat: () => void;
@@ -46,6 +48,7 @@ const SECRET = /TOKEN|SECRET|PASSWORD|KEY$/i;
 
 const WORDS_KEPT = 16 * 1024;
 
+/** Processes that run jobs. */
 export class WorkerPool {
   readonly #options: Required<PoolOptions>;
   readonly #idle: Worker[] = [];
@@ -137,7 +140,7 @@ export class WorkerPool {
   #start(): Worker {
     const own = import.meta.url;
     const fromSources = own.endsWith('.ts');
-    const program = fileURLToPath(new URL(`./child.${fromSources ? 'ts' : 'js'}`, own));
+    const program = fileURLToPath(new URL(`./job-worker.${fromSources ? 'ts' : 'js'}`, own));
     const child = fork(program, [this.#options.runner], {
       execArgv: fromSources ? ['--import', import.meta.resolve('tsx')] : [],
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !SECRET.test(name))),

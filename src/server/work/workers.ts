@@ -5,6 +5,7 @@ import { workIn } from './attempt.ts';
 import { WorkerPool } from './pool.ts';
 import type { RunnerSettings } from './runner.ts';
 
+/** How many, and how they work. */
 export interface WorkersOptions {
   readonly count: number;
   /** Seconds of silence after which the queue takes a worker for lost. */
@@ -14,6 +15,7 @@ export interface WorkersOptions {
   readonly settings: RunnerSettings;
 }
 
+/** Workers that run. */
 export interface Workers {
   readonly pool: WorkerPool;
   /** Resolves when no attempt at the job runs here. */
@@ -56,5 +58,5 @@ export function startWorkers(
 
 function dubRunner(): string {
   const own = import.meta.url;
-  return new URL(`./run-dub.${own.endsWith('.ts') ? 'ts' : 'js'}`, own).href;
+  return new URL(`./dub-worker.${own.endsWith('.ts') ? 'ts' : 'js'}`, own).href;
 }

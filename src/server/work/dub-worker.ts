@@ -1,9 +1,10 @@
 /** The runner of the service: a dub, or a preview of one frame, in a worker process. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DubReport, dub } from '../../dub/dub.ts';
 import { preview } from '../../dub/preview.ts';
-import { writeImage } from '../../media/write-frames.ts';
+import { type Image, image } from '../../image/image.ts';
+import { encodePng } from '../../media/write-frames.ts';
 import { checkOptions } from '../../options/check.ts';
 import type { DubInput } from '../../options/dub.ts';
 import { previewSettings } from '../../options/preview.ts';
@@ -14,6 +15,7 @@ interface PreviewJob {
   readonly kind: 'preview';
   readonly settings: Readonly<Record<string, unknown>>;
   readonly time: number;
+  readonly layers?: boolean;
 }
 
 /** Runs what the request asks for. */
@@ -46,12 +48,33 @@ function resultOf({ frameCount: frames, duration, model, sourceFrames, withoutFa
 }
 
 /** A picture as a data: address, with the numbers behind it. */
-async function runPreview({ folder, settings: { models }, signal }: JobRun, { settings, time }: PreviewJob) {
+async function runPreview(
+  { folder, settings: { models }, signal }: JobRun,
+  { settings, time, layers: wanted }: PreviewJob,
+) {
   const known = Object.keys(previewSettings.shape);
   const chosen = Object.fromEntries(Object.entries(settings).filter(([name]) => known.includes(name)));
   const options = checkOptions(previewSettings, { ...chosen, models, time });
-  const { picture, ...facts } = await preview(join(folder, 'video'), options, { signal });
-  const path = join(folder, 'preview.png');
-  await writeImage(path, picture);
-  return { picture: `data:image/png;base64,${(await readFile(path)).toString('base64')}`, ...facts };
+  const { picture, layers, ...facts } = await preview(join(folder, 'video'), options, {
+    ...{ signal, layers: wanted },
+  });
+  if (!layers) return { picture: await dataAddress(picture), ...facts };
+  const { frame, mask, ...places } = layers;
+  const { width, height } = frame;
+  return {
+    picture: await dataAddress(frame),
+    ...facts,
+    layers: { width, height, ...places, maskAt: mask.crop, maskPicture: await dataAddress(veil(mask.mask)) },
+  };
+}
+
+/** A mask as something to lay over a picture: white, as opaque as the mask is strong. */
+function veil({ width, height, data }: Image): Image {
+  const picture = image(width, height, 4, new Uint8Array(width * height * 4).fill(255));
+  for (const [i, strength] of data.entries()) picture.data[i * 4 + 3] = strength;
+  return picture;
+}
+
+async function dataAddress(picture: Image): Promise<string> {
+  return `data:image/png;base64,${(await encodePng(picture)).toString('base64')}`;
 }
