@@ -17,7 +17,7 @@ import type { Weights } from '../nn/weights.ts';
 type Factor = number | readonly [number, number];
 
 /** Sizes of one of SyncNet's encoders, under upstream's names. */
-export interface SyncEncoderConfig {
+interface SyncEncoderConfig {
   /** Channels of each stage; the first convolution has those of the first. */
   block_out_channels: readonly number[];
   downsample_factors: readonly Factor[];
