@@ -4,6 +4,7 @@ import { cpus, freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { type ErrorCode, MuseTalkError } from '../core/errors.ts';
 import { readMediapipeFiles } from '../face/mediapipe-files.ts';
+import { bundledMini, isMini } from '../lips/mini-networks.ts';
 import { findTool, type ToolName } from '../media/tools.ts';
 import { type Inventory, takeInventory } from '../models/inventory.ts';
 import { leastBytes, networksNamed } from '../models/manifest.ts';
@@ -35,7 +36,7 @@ const LITTLE_SPACE = 1e9;
 
 /** Looks at Node, the machine, ONNX Runtime, FFmpeg, folders and models. */
 export async function examine(models: string, signal?: AbortSignal): Promise<Examination> {
-  const [engine, ffmpeg, ffprobe, faces, cache, folder, inventory] = await Promise.all([
+  const [engine, ffmpeg, ffprobe, faces, cache, folder, inventory, mini] = await Promise.all([
     engineFindings(signal),
     toolFindings('ffmpeg'),
     toolFindings('ffprobe'),
@@ -43,6 +44,7 @@ export async function examine(models: string, signal?: AbortSignal): Promise<Exa
     folderFinding('cache', cacheFolder()),
     folderFinding('models', models),
     takeInventory(models),
+    isMini(bundledMini()),
   ]);
   const findings = [
     nodeFinding(),
@@ -53,7 +55,7 @@ export async function examine(models: string, signal?: AbortSignal): Promise<Exa
     ...faces,
     cache,
     folder,
-    ...modelFindings(inventory),
+    ...modelFindings(inventory, mini),
   ];
   const facts = {
     node: process.versions.node,
@@ -63,7 +65,10 @@ export async function examine(models: string, signal?: AbortSignal): Promise<Exa
     engine: engine.facts,
     tools: { ffmpeg: ffmpeg.facts, ffprobe: ffprobe.facts },
     folders: { cache: cacheFolder(), models },
-    models: inventory.sets.map(({ set, ready, missing }) => ({ name: set.name, ready, missing })),
+    models: [
+      { name: 'mini', ready: mini, missing: [] },
+      ...inventory.sets.map(({ set, ready, missing }) => ({ name: set.name, ready, missing })),
+    ],
   };
   return { findings, facts };
 }
@@ -182,8 +187,8 @@ async function nearestFolder(path: string): Promise<string> {
 /** The names of sets by which a dub can work; the others only make it better. */
 const DUBBING = ['musetalk-1.5', 'musetalk-1.0'];
 
-function modelFindings({ sets, networks }: Inventory): Finding[] {
-  const some = sets.some(({ set, ready }) => ready && DUBBING.includes(set.name));
+function modelFindings({ sets, networks }: Inventory, mini: boolean): Finding[] {
+  const some = mini || sets.some(({ set, ready }) => ready && DUBBING.includes(set.name));
   const findings = sets.map(({ set, ready, missing }): Finding => {
     if (ready) return { state: 'good', topic: set.name, text: 'ready' };
     const needed = networksNamed(set.name)!.flatMap(({ files }) => files);
@@ -196,6 +201,7 @@ function modelFindings({ sets, networks }: Inventory): Finding[] {
     const text = `lacks ${missing.join(', ')} (${bytes(size)}${begun ? ', begun' : ''})`;
     return { state: 'advice', topic: set.name, text, remedy: `musetalk models pull ${set.name}` };
   });
+  if (mini) findings.unshift({ state: 'good', topic: 'mini', text: 'ready (part of this package)' });
   if (some) return findings;
   const text = 'no lip model is there';
   const remedy = 'musetalk models pull musetalk-1.5';

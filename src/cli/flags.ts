@@ -15,7 +15,7 @@ export interface Property extends Partial<OptionMeta> {
 }
 
 /** `leftCheekWidth` → `left-cheek-width` */
-export function flagName(option: string): string {
+function flagName(option: string): string {
   return option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

@@ -14,7 +14,7 @@ const STOPPING = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type Stopping = keyof typeof STOPPING;
 
 /** The user, or the system, asked for the end. */
-export class Interruption extends Error {
+class Interruption extends Error {
   readonly signal: Stopping;
 
   constructor(signal: Stopping) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Answer, dropsAfter, honest, serve } from '../../test/hostile-server.ts';
 import { MuseTalkError } from '../core/errors.ts';
@@ -249,6 +249,19 @@ test('two downloads of one file do not write into each other', async (t) => {
   // A lock whose process is gone does not hold anybody up.
   await writeFile(`${target}.part.lock`, '4194303');
   await download(`${base}/a`, target, EXACT, QUICK);
+});
+
+test('a full disk is told as such, and no file appears', { skip: !existsSync('/dev/full') }, async (t) => {
+  const { base } = await serve(t, BODY, { '/a': honest });
+  const target = await place(t);
+  await mkdir(dirname(target), { recursive: true });
+  await symlink('/dev/full', `${target}.part`); // every write to it fails with ENOSPC
+  await assert.rejects(
+    download(`${base}/a`, target, EXACT, QUICK),
+    fails('CANNOT_WRITE', /the disk is full/),
+  );
+  assert.equal(existsSync(target), false);
+  assert.equal(existsSync(`${target}.part.lock`), false);
 });
 
 for (const address of ['file:///etc/passwd', 'ftp://example.org/a', 'data:,a', '/etc/passwd', ''])

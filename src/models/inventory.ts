@@ -19,7 +19,7 @@ import {
  * - `partial`: a download that was interrupted
  * - `missing`
  */
-export type FileState = 'present' | 'other' | 'partial' | 'missing';
+type FileState = 'present' | 'other' | 'partial' | 'missing';
 
 /** A file of the manifest as it was found. */
 export interface FoundFile {
@@ -40,7 +40,7 @@ export interface FoundNetwork {
 }
 
 /** A name of a model, and what it lacks. */
-export interface FoundSet {
+interface FoundSet {
   readonly set: ModelSet;
   readonly ready: boolean;
   /** Files that it needs and that are not there, by their paths under the folder. */
@@ -107,7 +107,7 @@ export async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 /** What reading a file to its end says: `unknown` where the manifest has no hash to compare with. */
-export type Verdict = 'right' | 'wrong' | 'unknown';
+type Verdict = 'right' | 'wrong' | 'unknown';
 
 /** A file with its SHA-256 and what that says. */
 export interface VerifiedFile extends FoundFile {

@@ -64,7 +64,10 @@ export class Part {
 
   /** Forgets all bytes. */
   async restart(): Promise<void> {
-    await this.#handle.truncate(0);
+    if (this.#size === 0) return;
+    await this.#handle.truncate(0).catch((cause) => {
+      throw cannotWrite(this.path, cause);
+    });
     this.#size = 0;
   }
 

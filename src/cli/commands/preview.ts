@@ -12,7 +12,7 @@ export function previewCommand(): Command {
   const command = new Command('preview')
     .summary('show on one frame what a dub would do')
     .description(
-      'Write one frame as a picture, with what a dub would do there: red what may change, green the box that is cut out, yellow the line below which it is drawn anew, blue the landmarks. No lip model is needed.',
+      'Write one frame as a picture, with what a dub by MuseTalk would do there: red what may change, green the box that is cut out, yellow the line below which it is drawn anew, blue the landmarks. No lip model is needed.',
     )
     .argument('<video>', 'video, picture or folder of pictures that shows the face')
     .requiredOption('-o, --output <file>', 'picture to write (PNG)');
