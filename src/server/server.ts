@@ -23,6 +23,7 @@ import { RateLimit } from './rate.ts';
 import type { Route } from './route.ts';
 import { batchRoutes } from './routes/batches.ts';
 import { dubRoutes } from './routes/dubs.ts';
+import { modelRoutes } from './routes/models.ts';
 import { previewRoutes } from './routes/previews.ts';
 import { systemRoutes } from './routes/system.ts';
 import { uploadRoutes } from './routes/uploads.ts';
@@ -107,6 +108,8 @@ export async function startServer(input: ServeInput, run: ServeRun = {}): Promis
     closers.push(() => webhooks.close());
     await webhooks.resume();
 
+    const ended = new AbortController();
+    closers.push(() => ended.abort());
     const routes: Route[] = [];
     const system = systemRoutes(service, { users, version: versionOf(), routes: () => routes, secretOf });
     routes.push(
@@ -114,6 +117,7 @@ export async function startServer(input: ServeInput, run: ServeRun = {}): Promis
       ...dubRoutes(service),
       ...previewRoutes(service),
       ...batchRoutes(service),
+      ...modelRoutes(service, ended.signal),
     );
     routes.push(...system);
     const app = await httpServer(routes, {

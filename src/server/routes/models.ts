@@ -1,8 +1,9 @@
 /** Models: which are there, what each needs, and fetching what is missing. */
 import { z } from 'zod';
 import { MuseTalkError } from '../../core/errors.ts';
+import { bundledMini, isMini } from '../../lips/mini-networks.ts';
 import { type FoundNetwork, takeInventory } from '../../models/inventory.ts';
-import { leastBytes, networkOf, networksNamed } from '../../models/manifest.ts';
+import { leastBytes, MODEL_SETS, networkOf, networksNamed } from '../../models/manifest.ts';
 import { type PullProgress, pull } from '../../models/pull.ts';
 import { modelsFolder } from '../../nn/folders.ts';
 import { type Route, route } from '../route.ts';
@@ -46,17 +47,23 @@ interface Pull {
   readonly stop: AbortController;
 }
 
-/** The routes of models. */
-export function modelRoutes(service: Service): Route[] {
+/** The routes of models; `ended` stops what is being fetched. */
+export function modelRoutes(service: Service, ended: AbortSignal): Route[] {
   const folder = modelsFolder(service.options.models);
   const pulls = new Map<string, Pull>();
   const list = async () => {
     const { sets, networks } = await takeInventory(folder);
-    return sets.map(({ set, ready, missing }) => ({
+    const bundled = await isMini(bundledMini());
+    const mini = {
+      ...{ id: 'mini', what: 'small and quick; comes with the program', ready: bundled, missing: [] },
+      ...{ uses: [], files: [], pull: null },
+    };
+    const others = sets.map(({ set, ready, missing }) => ({
       ...{ id: set.name, what: set.what, ready, missing, uses: [...set.uses] },
       files: set.needs.flatMap((name) => filesOf(networks, name)),
       pull: pulls.get(set.name)?.view ?? null,
     }));
+    return [mini, ...others];
   };
   const begin = (name: string) => {
     const stop = new AbortController();
@@ -70,19 +77,16 @@ export function modelRoutes(service: Service): Route[] {
         base: process.env.MUSETALK_MODELS_URL || undefined,
         hub: process.env.HF_ENDPOINT || undefined,
       },
-      ...{ signal: stop.signal, onProgress },
+      ...{ signal: AbortSignal.any([stop.signal, ended]), onProgress },
     }).then(
       () => pulls.delete(name),
       (error: unknown) => {
-        if (stop.signal.aborted) return;
+        if (stop.signal.aborted || ended.aborted) return;
         const words = error instanceof MuseTalkError ? error.message : 'something went wrong in the service';
         set({ ...pulls.get(name)!.view, state: 'failed', error: words });
       },
     );
   };
-  service.onClose(() => {
-    for (const { stop } of pulls.values()) stop.abort();
-  });
   return [
     route({
       ...{
@@ -105,7 +109,7 @@ export function modelRoutes(service: Service): Route[] {
       params: one,
       answers: { 202: { description: 'It runs', schema: pullView } },
       handle: async ({ params }) => {
-        if (!(await list()).some(({ id }) => id === params.id)) throw unknown(params.id);
+        if (!MODEL_SETS.some(({ name }) => name === params.id)) throw unknown(params.id);
         if (pulls.get(params.id)?.view.state !== 'running') begin(params.id);
         return { status: 202, body: pulls.get(params.id)!.view };
       },

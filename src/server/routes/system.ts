@@ -1,8 +1,6 @@
 /** What the service says of itself, and who may call it. */
 import { z } from 'zod';
 import { MuseTalkError } from '../../core/errors.ts';
-import { takeInventory } from '../../models/inventory.ts';
-import { modelsFolder } from '../../nn/folders.ts';
 import { COOKIE, type Users } from '../auth.ts';
 import { docsPage } from '../docs-page.ts';
 import { describeApi } from '../openapi.ts';
@@ -20,7 +18,7 @@ export interface SystemParts {
 
 const health = z.object({ status: z.string() });
 
-/** The routes of health, numbers, description, models and sessions. */
+/** The routes of health, numbers, description and sessions. */
 export function systemRoutes(service: Service, { users, version, routes, secretOf }: SystemParts): Route[] {
   return [
     route({
@@ -70,30 +68,6 @@ export function systemRoutes(service: Service, { users, version, routes, secretO
       },
     }),
     route({
-      ...{
-        method: 'GET',
-        path: '/v1/models',
-        tag: 'Service',
-        summary: 'Which models are there, and what others lack',
-      },
-      answers: {
-        200: {
-          description: 'Models',
-          schema: z.object({
-            data: z.array(
-              z.object({
-                id: z.string(),
-                what: z.string(),
-                ready: z.boolean(),
-                missing: z.array(z.string()),
-              }),
-            ),
-          }),
-        },
-      },
-      handle: async () => ({ body: { data: await modelList(service.options.models) } }),
-    }),
-    route({
       ...{ method: 'GET', path: '/v1/limits', tag: 'Service', summary: 'What this service takes at most' },
       answers: { 200: { description: 'Limits', schema: z.record(z.string(), z.number()) } },
       handle: async () => {
@@ -141,9 +115,4 @@ export function systemRoutes(service: Service, { users, version, routes, secretO
       }),
     }),
   ];
-}
-
-async function modelList(folder: string | undefined) {
-  const { sets } = await takeInventory(modelsFolder(folder));
-  return sets.map(({ set, ready, missing }) => ({ id: set.name, what: set.what, ready, missing }));
 }
