@@ -70,7 +70,9 @@ export async function examine(models: string, signal?: AbortSignal): Promise<Exa
       ...inventory.sets.map(({ set, ready, missing }) => ({ name: set.name, ready, missing })),
     ],
   };
-  return { findings, facts };
+  // What is well needs no remedy.
+  const told = findings.map(({ remedy, ...rest }) => (rest.state === 'good' ? rest : { ...rest, remedy }));
+  return { findings: told, facts };
 }
 
 function nodeFinding(): Finding {
