@@ -1,5 +1,6 @@
 // Times the pixel operations of one frame: 1280 × 720 with a face box of 400 × 400 pixels.
 // Run: node --import tsx bench/pixels.bench.ts
+import { pathToFileURL } from 'node:url';
 import { composite, compositeInto } from '../src/compositing/blend.ts';
 import { landmarkMask } from '../src/compositing/landmark-mask.ts';
 import { MASK_STYLES, parsingMask, regionMask, trimMask } from '../src/compositing/masks.ts';
@@ -53,20 +54,28 @@ const operations: Record<string, () => unknown> = {
   'soft box mask': () => softBoxMask({ ...box, y1: 360 }, { feather: 24 }),
 };
 
-for (const [name, run] of Object.entries(operations)) {
-  if (name.endsWith(':')) console.log(`\n${name}`);
-  else console.log(`${milliseconds(run).toFixed(2).padStart(8)} ms  ${name}`);
+/** What was measured of one operation. */
+export interface PixelTimes {
+  readonly name: string;
+  readonly milliseconds: number;
 }
 
-/** The best tenth of 150 runs, of which 10 warm up: other work on the machine shows less. */
-function milliseconds(run: () => unknown): number {
+/** Times each operation; a name that ends in a colon is a heading and takes no time. */
+export function* timePixels({ runs = 150 } = {}): Generator<PixelTimes> {
+  for (const [name, run] of Object.entries(operations)) {
+    yield { name, milliseconds: name.endsWith(':') ? 0 : milliseconds(run, runs) };
+  }
+}
+
+/** The best tenth of all runs, of which 10 warm up: other work on the machine shows less. */
+function milliseconds(run: () => unknown, runs: number): number {
   const times: number[] = [];
-  for (let i = 0; i < 150; i++) {
+  for (let i = -Math.min(10, runs); i < runs; i++) {
     const start = performance.now();
     run();
-    if (i >= 10) times.push(performance.now() - start);
+    if (i >= 0) times.push(performance.now() - start);
   }
-  return times.sort((a, b) => a - b)[Math.floor(times.length / 10)]!;
+  return times.sort((x, y) => x - y)[Math.floor(times.length / 10)]!;
 }
 
 /** A class map with an oval of skin, a nose and a mouth. */
@@ -90,4 +99,10 @@ function faceLandmarks(): Point[] {
     const angle = (Math.PI * i) / 16;
     return { x: middle - 190 * Math.cos(angle), y: 330 + 220 * Math.sin(angle) };
   });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const { name, milliseconds: spent } of timePixels()) {
+    console.log(name.endsWith(':') ? `\n${name}` : `${spent.toFixed(2).padStart(8)} ms  ${name}`);
+  }
 }

@@ -10,7 +10,7 @@ const model = await openLipModel(settings);
 const finder = await openFinder(settings);
 try {
   for (const sound of sounds) {
-    const output = `out/${basename(sound)}.mp4`;
+    const output = `${basename(sound)}.mp4`;
     const { frameCount, seconds } = await dub({ video, sound, output, overwrite: true }, { model, finder });
     console.log(`${output}: ${frameCount} frames, drawn in ${seconds.draw?.toFixed(1)} s`);
   }
