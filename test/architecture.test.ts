@@ -31,7 +31,7 @@ const PURE = [
     face,
   ),
 ];
-const PURE_PACKAGES = ['zod', 'fft.js', 'yaml'];
+const PURE_PACKAGES = ['zod', 'yaml'];
 
 /** Who alone may import what. */
 const OWNERS: Readonly<Record<string, RegExp>> = {

@@ -8,8 +8,3 @@ export async function readPng(path: string): Promise<Image> {
   const { data, info } = await picture.raw().toBuffer({ resolveWithObject: true });
   return image(info.width, info.height, info.channels as Image['channels'], new Uint8Array(data));
 }
-
-/** Writes a picture as PNG, to be looked at. */
-export async function writePng(path: string, { width, height, channels, data }: Image): Promise<void> {
-  await sharp(data, { raw: { width, height, channels } }).png().toFile(path);
-}

@@ -69,7 +69,7 @@ async function* smoothed(faces: AsyncIterable<FrameFace>, fps: number): AsyncGen
 }
 
 /** Pixels between the inner edges of the lips: the mean of three distances of the 68 landmarks. */
-export function mouthOpening(landmarks: readonly Point[]): number {
+function mouthOpening(landmarks: readonly Point[]): number {
   const pairs = [
     [61, 67],
     [62, 66],

@@ -213,7 +213,7 @@ async function* pieces(
 }
 
 /** RGB of RGBA laid over black: c · alpha / 255, rounded. */
-export function overBlack(rgba: Uint8Array): Uint8Array<ArrayBuffer> {
+function overBlack(rgba: Uint8Array): Uint8Array<ArrayBuffer> {
   const rgb = new Uint8Array((rgba.length / 4) * 3);
   for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
     const alpha = rgba[from + 3]!;

@@ -17,7 +17,7 @@ import { standardised, unitPicture } from './pictures.ts';
 export const PARSING_SIZE = 512;
 
 /** What the numbers of the classes mean, in their order. */
-export const FACE_PARTS = [
+const FACE_PARTS = [
   'background',
   'skin',
   'left brow',

@@ -57,7 +57,7 @@ function doubled({ source }: Value): Value | undefined {
  *
  * x: [B, C, H, W], weight: [out, C, 3, 3], bias: [out] → [B, out, 2 H, 2 W]
  */
-export function subPixelConvolution(x: Value, weight: Value, bias: Value | undefined): Value {
+function subPixelConvolution(x: Value, weight: Value, bias: Value | undefined): Value {
   const [batch, out, height, width] = [x.shape[0]!, fixed(weight, 0), fixed(x, 2), fixed(x, 3)];
   const rows = [0, 1].map((p) => {
     const phases = [0, 1].map((q) => {
@@ -131,7 +131,7 @@ function winogradPays(x: Value, weight: Value): boolean {
  *
  * x: [B, C, H, W], weight: [out, C, 3, 3], bias: [out] → [B, out, H, W]
  */
-export function winogradConvolution(x: Value, weight: Value, bias: Value | undefined): Value {
+function winogradConvolution(x: Value, weight: Value, bias: Value | undefined): Value {
   const out = fixed(weight, 0);
   const kernels = transformedKernels(weight);
   const strips = stripsOf(x).map(({ start, end }) => winogradStrip(x, kernels, start, end));

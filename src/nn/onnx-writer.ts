@@ -208,7 +208,7 @@ function initializer(value: Value, name: string, locate: WriteOptions['locate'])
 }
 
 /** The bytes of a tensor as ONNX wants them: little endian, C order. */
-export function bytesOf(tensor: Tensor): Uint8Array {
+function bytesOf(tensor: Tensor): Uint8Array {
   const { data } = tensor;
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -27,7 +27,7 @@ export type Compat = 'right' | 'upstream';
 export const BLOCK_ROWS = BLOCK_COLUMNS / 2;
 
 /** Rows that neighbouring blocks share: six seconds. */
-export const OVERLAP_ROWS = 300;
+const OVERLAP_ROWS = 300;
 
 /** 30 seconds of spectrogram and the rows of features that are to be had from it. */
 export interface MelBlock {

@@ -7,7 +7,7 @@ import { powerSpectrum } from './fft.ts';
 export const SAMPLE_RATE = 16_000;
 
 /** Samples from one column of the mel spectrogram to the next: 100 columns a second. */
-export const HOP = 160;
+const HOP = 160;
 
 /** Bands of the mel spectrogram. */
 export const MEL_BANDS = 80;

@@ -65,7 +65,7 @@ export async function* closedMouth(
 }
 
 /** Steps per second in which voice is told from silence. */
-export const STEP_RATE = 100;
+const STEP_RATE = 100;
 
 const STEP_SAMPLES = SAMPLE_RATE / STEP_RATE;
 
@@ -150,7 +150,7 @@ const LOUDEST_NOISE = -35;
  * time lies under: the least level of all would be a chance dip of the noise. Digital silence, as between clips that
  * were cut together, tells nothing about the noise.
  */
-export async function* voiced(source: AsyncIterable<number>, firstLook: number): AsyncGenerator<boolean> {
+async function* voiced(source: AsyncIterable<number>, firstLook: number): AsyncGenerator<boolean> {
   const floor = new SlidingQuantile(steps(MEMORY), 0.05);
   const loudest = new SlidingQuantile(steps(MEMORY), 0.98);
   let speaking = false;

@@ -13,7 +13,7 @@ import { SAMPLE_RATE } from './mel.ts';
 export const FEATURE_RATE = 50;
 
 /** Samples that one row of features stands for. */
-export const SAMPLES_PER_ROW = SAMPLE_RATE / FEATURE_RATE;
+const SAMPLES_PER_ROW = SAMPLE_RATE / FEATURE_RATE;
 
 /** Frames per second: a fraction where it must be exact (30000/1001), or a number. */
 export type FrameRate = number | Rational;
