@@ -40,9 +40,9 @@ before(async () => {
     inputs: { ...prepared.inputs, video: prepared.inputs.source!, sound: '' },
   });
   const settings = checkOptions(dubSettings, { models: join(dub, 'models'), model: 'musetalk-1.5' });
-  const parse = await parsingFolder(laid.parsing);
+  const openParse = () => parsingFolder(laid.parsing);
   // Upstream: the realtime program blurs masks twice as wide as the offline one.
-  model = await openLipModel(settings, { parse, blur: 0.1, cacheFolder: join(root, 'cache') });
+  model = await openLipModel(settings, { openParse, blur: 0.1, cacheFolder: join(root, 'cache') });
   video = await openVideo(laid.video, { fps: 25 });
 });
 after(async () => {

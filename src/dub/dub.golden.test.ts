@@ -56,7 +56,7 @@ test('the size of batches changes nothing', { skip: cases.length === 0 }, async 
   const settings = checkOptions(dubSettings, { models: laid.models, model: `musetalk-${c.params.version}` });
   const model = await openLipModel(
     { ...settings, parsingMode: c.params.parsing_mode, extraMargin: c.params.extra_margin },
-    { cacheFolder: env.MUSETALK_CACHE, parse: await parsingFolder(laid.parsing) },
+    { cacheFolder: env.MUSETALK_CACHE, openParse: () => parsingFolder(laid.parsing) },
   );
   const { video, sound, coords } = laid;
   for (const batchSize of [1, 3, 8]) {

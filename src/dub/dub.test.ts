@@ -136,6 +136,10 @@ test('what cannot work is said before any work is done', async (t) => {
   await assert.rejects(dub({ ...options, output: `${output}.txt` }, { model }), code('BAD_OPTION'));
   await assert.rejects(dub({ ...options, output: '/nowhere/out.mp4' }, { model }), code('CANNOT_WRITE'));
   await assert.rejects(dub({ ...options, batchSize: 0 }, { model }), code('BAD_OPTION'));
+  await assert.rejects(
+    dub({ ...options, overwrite: true, coords: `${output}.no` }, { model }),
+    code('NOT_FOUND'),
+  );
   assert.equal(model.drawn.length, 0);
 });
 

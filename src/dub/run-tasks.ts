@@ -1,9 +1,12 @@
 /** Upstream's batch: the tasks of a file, one after another. */
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { DubSettings } from '../options/dub.ts';
+import type { LipModel } from '../lips/lip-model.ts';
+import { checkOptions } from '../options/check.ts';
+import { type DubSettings, dubSettings } from '../options/dub.ts';
 import type { Task } from '../options/tasks.ts';
 import { type DubReport, type DubRun, dub } from './dub.ts';
+import { openDubModel } from './models.ts';
 
 /** What became of one task: a report or an error. */
 export interface TaskResult {
@@ -33,17 +36,49 @@ export async function* runTasks(
 ): AsyncGenerator<TaskResult, void, undefined> {
   await mkdir(results, { recursive: true });
   const used = new Set<string>();
-  for (const task of tasks) {
-    const output = join(results, resultName(task, used));
-    const { bboxShift = settings.bboxShift } = task;
-    try {
-      const files = { video: task.video, sound: task.sound, output };
-      const report = await dub({ ...settings, ...(bboxShift !== undefined && { bboxShift }), ...files }, run);
-      yield { task, output, report };
-    } catch (error) {
-      run.signal?.throwIfAborted();
-      yield { task, output, error };
+  const models = new SharedModel(run.model);
+  try {
+    for (const task of tasks) {
+      const output = join(results, resultName(task, used));
+      const { bboxShift = settings.bboxShift } = task;
+      try {
+        const own = { ...settings, ...(bboxShift !== undefined && { bboxShift }) };
+        const model = await models.open(own);
+        const files = { video: task.video, sound: task.sound, output };
+        const report = await dub({ ...own, ...files }, { ...run, model });
+        yield { task, output, report };
+      } catch (error) {
+        run.signal?.throwIfAborted();
+        yield { task, output, error };
+      }
     }
+  } finally {
+    await models.close();
+  }
+}
+
+/** Loads a model for a task, and keeps it for the next ones as long as they have the same settings. */
+class SharedModel {
+  readonly #given: LipModel | undefined;
+  #loaded: { settings: string; model: LipModel } | undefined;
+
+  constructor(given: LipModel | undefined) {
+    this.#given = given;
+  }
+
+  async open(settings: Partial<DubSettings>): Promise<LipModel> {
+    if (this.#given) return this.#given;
+    const text = JSON.stringify(settings);
+    if (this.#loaded?.settings !== text) {
+      await this.close();
+      this.#loaded = { settings: text, model: await openDubModel(checkOptions(dubSettings, settings)) };
+    }
+    return this.#loaded!.model;
+  }
+
+  async close(): Promise<void> {
+    await this.#loaded?.model.close();
+    this.#loaded = undefined;
   }
 }
 

@@ -7,8 +7,10 @@ import { cannotWrite } from '../media/output.ts';
 /** The folder of one dub, for what is not the result. */
 export interface WorkFolder {
   readonly path: string;
-  /** Removes it; with `resume` only when the dub is `finished`. */
-  close(finished: boolean): Promise<void>;
+  /** Says that nothing of it is needed any more. */
+  finish(): void;
+  /** Removes it; a folder that can be resumed only when the work is finished. */
+  close(): Promise<void>;
 }
 
 /** Name of the folder of a dub that can be resumed. */
@@ -36,8 +38,9 @@ export async function openWorkFolder(
 ): Promise<WorkFolder> {
   try {
     if (!resume) {
-      const path = await mkdtemp(join(dirname(resolve(output)), `.${basename(output)}-`));
-      return { path, close: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
+      return workFolder(await mkdtemp(join(dirname(resolve(output)), `.${basename(output)}-`)), {
+        keep: false,
+      });
     }
     const path = resumeFolder(resolve(output));
     const known = await readFile(join(path, 'key'), 'utf8').catch(() => undefined);
@@ -46,15 +49,23 @@ export async function openWorkFolder(
       await mkdir(path);
       await writeFile(join(path, 'key'), key);
     }
-    return {
-      path,
-      close: async (finished) => {
-        if (finished) await rm(path, { recursive: true, force: true, maxRetries: 3 });
-      },
-    };
+    return workFolder(path, { keep: true });
   } catch (cause) {
     throw cannotWrite(output, cause);
   }
+}
+
+function workFolder(path: string, { keep }: { keep: boolean }): WorkFolder {
+  let kept = keep;
+  return {
+    path,
+    finish: () => {
+      kept = false;
+    },
+    close: async () => {
+      if (!kept) await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
 }
 
 /** Names inputs by size and time of change, folders by those of their files, and values as they are. */
@@ -64,8 +75,10 @@ export async function identityOf(paths: readonly (string | undefined)[], values:
   return hash.digest('hex');
 }
 
+/** A path that cannot be read is told by whoever needs it. */
 async function describe(path: string): Promise<string> {
-  const found = await stat(path);
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return `${resolve(path)} -\n`;
   if (!found.isDirectory()) return `${resolve(path)} ${found.size} ${found.mtimeMs}\n`;
   const names = (await readdir(path)).sort();
   const files = await Promise.all(names.map(async (name) => ({ name, ...(await stat(join(path, name))) })));

@@ -28,8 +28,8 @@ export type ModelSettings = Pick<
 
 /** What a caller may put in place of the model's own parts. */
 export interface OpenModelOptions {
-  /** What parses faces instead of the model's own way. */
-  readonly parse?: Parse | undefined;
+  /** Gives what parses faces; asked only by models that have a use for it. */
+  readonly openParse?: (() => Promise<Parse | undefined>) | undefined;
   /** Part of the face over which the mask is blurred; the model's own by default. */
   readonly blur?: number | undefined;
   /** Where derived graphs are kept; the user's cache folder by default. */
@@ -51,9 +51,11 @@ export async function openLipModel(
   if (await isMini(name)) return openMini(name, { threads });
   const files = await locateMuseTalk({ model: name, models, tiny: decoder === 'taesd' });
   const { audioPaddingLengthLeft, audioPaddingLengthRight, ...rest } = settings;
+  const { openParse, blur } = options;
   return openMuseTalk(files, {
     ...rest,
-    ...options,
+    parse: await openParse?.(),
+    blur,
     audioPaddingLeft: audioPaddingLengthLeft,
     audioPaddingRight: audioPaddingLengthRight,
     cacheFolder: options.cacheFolder ?? cacheFolder(),

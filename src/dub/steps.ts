@@ -1,0 +1,87 @@
+/** What goes into each frame of a dub: a frame of the source, what is heard, how the mouth rests. */
+import { framesInOrder } from '../avatar/frames-in-order.ts';
+import { type Lengths, resultLength, type SyncMode, sourceFrame } from '../avatar/order.ts';
+import type { Avatar } from '../avatar/prepare.ts';
+import { type RestPlan, restPlan } from '../avatar/rest.ts';
+import type { Step } from '../avatar/speak.ts';
+import { MuseTalkError } from '../core/errors.ts';
+import { skip, zip } from '../core/stream.ts';
+import type { LipModel } from '../lips/lip-model.ts';
+import type { SoundSource, VideoSource } from '../media/source.ts';
+import type { DubSettings } from '../options/dub.ts';
+import { closedMouth } from '../sound/silence.ts';
+
+/** Which frame of the source stands behind each frame of the result. */
+export interface Order extends Lengths {
+  readonly mode: SyncMode;
+  /** Frames of the result. */
+  readonly frameCount: number;
+  readonly sourceOf: (frame: number) => number;
+}
+
+/**
+ * The order of a dub.
+ *
+ * @throws MuseTalkError NO_SOUND when the sound does not last a frame.
+ */
+export function orderOf(model: LipModel, video: VideoSource, sound: SoundSource, mode: SyncMode): Order {
+  const lengths: Lengths = { source: video.frameCount, sound: model.framesOf(sound, video.fps) };
+  const frameCount = resultLength(mode, lengths);
+  if (lengths.sound === 0) {
+    throw new MuseTalkError(
+      'NO_SOUND',
+      `${sound.path} lasts ${sound.duration.toFixed(3)} s: less than half a frame`,
+      {
+        hint: 'Give a sound with speech in it.',
+        facts: { path: sound.path, duration: sound.duration },
+      },
+    );
+  }
+  return { ...lengths, mode, frameCount, sourceOf: (frame) => sourceFrame(mode, frame, lengths) };
+}
+
+/** How the mouth of each frame rests in silence. */
+export async function restOf(
+  sound: SoundSource,
+  avatar: Avatar,
+  { frameCount, sourceOf }: Order,
+  { silence, signal }: Pick<DubSettings, 'silence'> & { signal?: AbortSignal | undefined },
+): Promise<RestPlan> {
+  const weights = new Float32Array(frameCount);
+  if (silence !== 'model') {
+    let frame = 0;
+    for await (const weight of closedMouth(sound.samples(), { fps: avatar.video.fps })) {
+      if (frame === frameCount) break;
+      signal?.throwIfAborted();
+      weights[frame++] = weight;
+    }
+  }
+  const { frameCount: sourceCount, opening } = avatar;
+  return restPlan(weights, { mode: silence, sourceOf, sourceCount, opening });
+}
+
+/** Everything that steps are made of. */
+export interface StepParts {
+  readonly model: LipModel;
+  readonly avatar: Avatar;
+  readonly sound: SoundSource;
+  readonly order: Order;
+  readonly rest: RestPlan;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The steps of a dub from frame `start` on. */
+export async function* stepsFrom(start: number, parts: StepParts): AsyncGenerator<Step, void, undefined> {
+  const { model, avatar, sound, order, rest, signal } = parts;
+  const { frameCount: frames, sourceOf } = order;
+  const { video } = avatar;
+  function* sources() {
+    for (let index = start; index < frames; index++) yield sourceOf(index);
+  }
+  const heard = model.conditions(sound, { fps: video.fps, frames, signal });
+  let index = start;
+  for await (const [frame, condition] of zip(framesInOrder(video, sources()), skip(heard, start))) {
+    yield { index, frame, condition, rest: rest.weights[index]!, donor: rest.donors[index]! };
+    index++;
+  }
+}
