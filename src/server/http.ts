@@ -57,6 +57,10 @@ export async function httpServer(routes: readonly Route[], options: HttpOptions)
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     logger: false,
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(SAFE_HEADERS);
+      void answerError(error, request as FastifyRequest, reply as FastifyReply, options);
+    },
   });
   app.decorateRequest('owner', '');
   app.setErrorHandler<FastifyError>((error, request, reply) => answerError(error, request, reply, options));

@@ -51,7 +51,7 @@ export class Uploads {
   constructor(files: Files, limits: UploadLimits) {
     this.#files = files;
     this.#limits = limits;
-    this.#tus = new TusServer({
+    this.#tus = new JsonTus({
       path: '/v1/uploads',
       datastore: new FileStore({ directory: files.uploads }),
       relativeLocation: true,
@@ -250,6 +250,17 @@ export class Uploads {
   }
 }
 
+/** The tus server, whose own errors are plain words: here they are JSON, as all errors of this service. */
+class JsonTus extends TusServer {
+  override write(...[context, headers, status, body = '']: Parameters<TusServer['write']>) {
+    if (status < 400 || body === '' || body.startsWith('{'))
+      return super.write(context, headers, status, body);
+    headers.set('content-type', 'application/json; charset=utf-8');
+    const error = { code: tusCode(status), message: body.trim() };
+    return super.write(context, headers, status, JSON.stringify({ error }));
+  }
+}
+
 /** When an id was made, in milliseconds. */
 export function ageOf(id: string): number {
   return Number.parseInt(id.slice(0, 10), 36);
@@ -268,17 +279,15 @@ function tusError(error: Error | { status_code: number; body: string }, files: F
     const body = JSON.stringify({ error: { code, message: withoutPaths(message, files), hint } });
     return { status_code: ERROR_CODES[code].status, body };
   }
-  const code: ErrorCode | undefined = (
-    { 404: 'NOT_FOUND', 409: 'CONFLICT', 410: 'NOT_FOUND', 413: 'TOO_LARGE' } as const
-  )[('status_code' in error ? error.status_code : 0) as 404];
   if ('status_code' in error && error.status_code < 500)
-    return {
-      status_code: error.status_code,
-      body: JSON.stringify({ error: { code: code ?? 'BAD_OPTION', message: error.body.trim() } }),
-    };
+    return { status_code: error.status_code, body: error.body };
   // The connection broke, or the disk failed: what came so far is kept, and the client may go on.
-  return {
-    status_code: 503,
-    body: JSON.stringify({ error: { code: 'UNAVAILABLE', message: 'the upload was interrupted' } }),
-  };
+  return { status_code: 503, body: 'the upload was interrupted' };
+}
+
+function tusCode(status: number): ErrorCode {
+  if (status === 404 || status === 410) return 'NOT_FOUND';
+  if (status === 409) return 'CONFLICT';
+  if (status === 413) return 'TOO_LARGE';
+  return status >= 500 ? 'UNAVAILABLE' : 'BAD_OPTION';
 }

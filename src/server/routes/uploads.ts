@@ -12,6 +12,10 @@ const TUS = 'For the tus protocol (tus.io, version 1.0.0): with the header Tus-R
 export function uploadRoutes(service: Service): Route[] {
   const { uploads } = service;
   const tus = async ({ owner, request, reply }: RouteCall): Promise<undefined> => {
+    if (request.headers['tus-resumable'] === undefined && request.method !== 'OPTIONS')
+      throw new MuseTalkError('BAD_OPTION', 'Tus-Resumable: the header is missing', {
+        hint: 'Send Tus-Resumable: 1.0.0.',
+      });
     reply.hijack();
     reply.raw.setHeader('x-content-type-options', 'nosniff');
     await uploads.handleTus(owner, request.raw, reply.raw);
@@ -118,11 +122,20 @@ async function receiveForm({ uploads }: Service, { owner, request }: RouteCall):
     throw new MuseTalkError('BAD_OPTION', 'the body is neither a form nor a tus upload', {
       hint: 'Send multipart/form-data with a file, or PUT the bytes.',
     });
-  const part = await request.file();
-  if (!part)
-    throw new MuseTalkError('BAD_OPTION', 'the form holds no file', {
-      hint: 'Add one part with a file name.',
+  try {
+    const part = await request.file();
+    if (!part)
+      throw new MuseTalkError('BAD_OPTION', 'the form holds no file', {
+        hint: 'Add one part with a file name.',
+      });
+    const upload = await uploads.receive(owner, part.file, { name: part.filename });
+    return { status: 201, body: upload, headers: { location: `/v1/uploads/${upload.id}` } };
+  } catch (error) {
+    // What the reader of forms says of damaged ones carries no code; what the disk says does.
+    if (error instanceof MuseTalkError || 'statusCode' in (error as object) || 'syscall' in (error as object))
+      throw error;
+    throw new MuseTalkError('BAD_OPTION', `the form is damaged: ${(error as Error).message}`, {
+      cause: error,
     });
-  const upload = await uploads.receive(owner, part.file, { name: part.filename });
-  return { status: 201, body: upload, headers: { location: `/v1/uploads/${upload.id}` } };
+  }
 }
