@@ -140,7 +140,16 @@ async function load(
 
 type Loading = Pick<LoadOptions, 'threads' | 'providers' | 'cacheFolder'>;
 
-async function loadHearing(engine: Engine, files: MuseTalkFiles, loading: Loading) {
+/**
+ * Loads Whisper's encoder: mel [1, 80, 3000] → hidden states [1, 1500, 5, width].
+ *
+ * @throws MuseTalkError NOT_FOUND, WRONG_FILE, BAD_FILE, BAD_WEIGHTS or ENGINE.
+ */
+export async function loadHearing(
+  engine: Engine,
+  files: Pick<MuseTalkFiles, 'version' | 'whisper'>,
+  loading: Loading,
+) {
   const { version, whisper } = files;
   const shape = await whisperShape(whisper);
   const session = await loadNetwork(engine, whisper.weights, {
@@ -216,12 +225,13 @@ function fastest<N extends string>(
 }
 
 /** Both halves of the autoencoder lie in one file; each is loaded without the other. */
-const VAE_ENCODER: MatchOptions = {
+export const VAE_ENCODER: MatchOptions = {
   network: 'the autoencoder sd-vae-ft-mse',
   rename: vaeName,
   ignored: (name) => /^(decoder|post_quant_conv)\./.test(name),
 };
-const VAE_DECODER: MatchOptions = {
+/** How the file of the autoencoder is matched with its decoder. */
+export const VAE_DECODER: MatchOptions = {
   ...VAE_ENCODER,
   ignored: (name) => /^(encoder|quant_conv)\./.test(name),
 };
