@@ -41,10 +41,15 @@ interface Worker {
   /** The last words on its standard error. */
   words: string;
   jobs: number;
+  /** Resolves when it takes orders, or has ended before. */
+  readonly ready: Promise<void>;
 }
 
 /** Variables that are nobody's business but the service's own. */
 const SECRET = /TOKEN|SECRET|PASSWORD|KEY$/i;
+
+/** Milliseconds after which a process that takes no orders is ended. */
+const START_MS = 120_000;
 
 const WORDS_KEPT = 16 * 1024;
 
@@ -85,6 +90,7 @@ export class WorkerPool {
     worker.jobs++;
     let ended = false;
     try {
+      await this.#started(worker, on);
       return await this.#converse(worker, { order: 'run', run, beat: this.#options.beat * 1000 }, on);
     } catch (error) {
       ended = !(error instanceof RunnerError);
@@ -131,6 +137,18 @@ export class WorkerPool {
     });
   }
 
+  /** Waits for a process to start, for as long as a loaded machine may take; it counts as alive meanwhile. */
+  async #started({ child, ready }: Worker, on: PoolRun): Promise<void> {
+    const alive = setInterval(on.onBeat, this.#options.beat * 1000);
+    const limit = setTimeout(() => end(child), START_MS);
+    try {
+      await ready;
+    } finally {
+      clearInterval(alive);
+      clearTimeout(limit);
+    }
+  }
+
   #takeIdle(): Worker | undefined {
     for (let worker = this.#idle.pop(); worker; worker = this.#idle.pop())
       if (alive(worker.child)) return worker;
@@ -147,7 +165,10 @@ export class WorkerPool {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'json',
     });
-    const worker: Worker = { child, words: '', jobs: 0 };
+    const ready = new Promise<void>((done) => {
+      child.once('message', () => done()).once('close', () => done());
+    });
+    const worker: Worker = { child, words: '', jobs: 0, ready };
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       worker.words = (worker.words + text).slice(-WORDS_KEPT);
     });
