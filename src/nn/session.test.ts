@@ -72,6 +72,21 @@ test('an abort ends the wait with the signal’s reason', async () => {
   await session.close();
 });
 
+// When the thread is ended under it, ONNX Runtime throws where nobody can catch, and this very process is gone.
+test('an engine that is closed while it runs ends after the run, and the process lives on', async () => {
+  const x = input('x', [500, 500]);
+  let y = x;
+  for (let i = 0; i < 8; i++) y = matmul(y, x);
+  for (const delay of [0, 3, 6, 10, 15]) {
+    const session = await loadGraph({ y });
+    const signal = AbortSignal.timeout(delay);
+    await session.run({ x: tensor([500, 500]) }, { signal }).catch((error) => {
+      assert.equal(error, signal.reason);
+    });
+    await session.close();
+  }
+});
+
 test('weights are read where they lie in a file, and the graph is written once', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'musetalk-graph-'));
   try {

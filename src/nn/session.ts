@@ -48,6 +48,8 @@ export class Engine {
   #worker: Worker | undefined;
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
+  /** Called when nothing is waiting any more. */
+  #idle: (() => void) | undefined;
 
   /**
    * Loads the graph behind `outputs`.
@@ -78,8 +80,12 @@ export class Engine {
     return (await this.#request({ kind: 'describe' })).description!;
   }
 
-  /** Ends the thread; whatever is waiting is rejected. */
+  /**
+   * Ends the thread, once what runs in it has ended: native code cannot be stopped half-way, and ending its thread
+   * under it would end the whole process.
+   */
   async close(): Promise<void> {
+    if (this.#waiting.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     await this.#worker?.terminate();
     this.#fail(new MuseTalkError('ENGINE', 'the engine was closed'));
   }
@@ -125,7 +131,10 @@ export class Engine {
   #settle(worker: Worker, response: EngineResponse): void {
     const waiting = this.#waiting.get(response.id);
     this.#waiting.delete(response.id);
-    if (this.#waiting.size === 0) worker.unref();
+    if (this.#waiting.size === 0) {
+      worker.unref();
+      this.#idle?.();
+    }
     if (response.ok) waiting?.resolve(response);
     else waiting?.reject(new MuseTalkError('ENGINE', `ONNX Runtime failed: ${response.message}`));
   }
@@ -133,6 +142,7 @@ export class Engine {
   #fail(error: MuseTalkError): void {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+    this.#idle?.();
   }
 }
 
