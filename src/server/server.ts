@@ -189,7 +189,7 @@ function versionOf(): string {
 
 /** The page, built beside this code or in its own folder; a service without it has the API alone. */
 function pageFolder(): string | undefined {
-  return ['../web', '../../web/dist']
+  return ['../web', '../../dist/web']
     .map((place) => fileURLToPath(new URL(place, import.meta.url)))
     .find((place) => existsSync(join(place, 'index.html')));
 }

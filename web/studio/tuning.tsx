@@ -1,0 +1,89 @@
+import { useEffect, useState } from 'preact/hooks';
+import { api, type PreviewView, type Settings } from '../api.ts';
+import { Field, type OptionValue } from '../parts/field.tsx';
+import { Icon } from '../parts/icons.tsx';
+import { type OptionSpec, useOptions } from '../parts/schema.ts';
+import { t } from '../texts/texts.ts';
+
+interface TuningProps {
+  readonly settings: Settings;
+  readonly view: PreviewView | undefined;
+  readonly change: (settings: Settings) => void;
+}
+
+/** What people change first; all other options follow in their groups. */
+const MOUTH = ['bboxShift', 'extraMargin', 'parsingMode', 'leftCheekWidth', 'rightCheekWidth'];
+const TIME = ['syncMode', 'silence'];
+
+/** Chosen in the picture. */
+const ELSEWHERE = ['face'];
+
+/** The column beside the stage: the options, drawn from the service's own description. */
+export function Tuning({ settings, view, change }: TuningProps) {
+  const options = useOptions();
+  const models = useModelNames();
+  const known = new Set([...MOUTH, ...TIME, ...ELSEWHERE, 'model']);
+  const others = [...options.values()].filter(({ name }) => !known.has(name));
+  const model = options.get('model');
+  const set = (name: string, value: OptionValue) => {
+    const { [name]: _, ...rest } = settings;
+    const same = value === undefined || value === options.get(name)?.standard;
+    change(same ? rest : { ...rest, [name]: value });
+  };
+  const field = (spec: OptionSpec | undefined) =>
+    spec && (
+      <Field
+        key={spec.name}
+        {...{ spec, value: settings[spec.name], onChange: (value: OptionValue) => set(spec.name, value) }}
+        off={isOff(spec.name, settings, view)}
+        sensible={spec.name === 'bboxShift' ? view?.range : undefined}
+      />
+    );
+  return (
+    <div class="tuning">
+      <div class="title">
+        <h2>{t('tune.title')}</h2>
+        {Object.keys(settings).some((name) => name !== 'face') && (
+          <button type="button" class="icon words" onClick={() => change(onlyFace(settings))}>
+            <Icon name="reset" />
+            {t('tune.reset')}
+          </button>
+        )}
+      </div>
+      {model && field({ ...model, kind: 'choice', choices: ['auto', ...models], group: 'Model' })}
+      <h3>{t('tune.mouth')}</h3>
+      {MOUTH.map((name) => field(options.get(name)))}
+      {view?.mask === 'landmarks' && <p class="aside">{t('face.byLandmarks')}</p>}
+      <h3>{t('tune.time')}</h3>
+      {TIME.map((name) => field(options.get(name)))}
+      <details>
+        <summary>{t('tune.more')}</summary>
+        <div class="others">{others.map(field)}</div>
+      </details>
+    </div>
+  );
+}
+
+function isOff(name: string, { parsingMode, model }: Settings, view: PreviewView | undefined): boolean {
+  if (name === 'extraMargin') return model === 'musetalk-1.0';
+  if (!/^(parsingMode|(left|right)CheekWidth)$/.test(name)) return false;
+  if (view?.mask === 'landmarks' || model === 'musetalk-1.0') return true;
+  return name !== 'parsingMode' && parsingMode !== undefined && parsingMode !== 'jaw';
+}
+
+function onlyFace({ face }: Settings): Settings {
+  return face === undefined ? {} : { face };
+}
+
+/** Names of models that can be used now. */
+function useModelNames(): readonly string[] {
+  const [names, setNames] = useState<readonly string[]>([]);
+  useEffect(() => {
+    const isModel = (id: string) => /^(mini|musetalk-)/.test(id);
+    api.models().then(
+      ({ data }) => setNames(data.filter(({ id, ready }) => ready && isModel(id)).map(({ id }) => id)),
+      () => {},
+    );
+  }, []);
+  return names;
+}
