@@ -18,6 +18,10 @@ export interface Progress {
   /** 0 or undefined where it is not known. */
   readonly total?: number | undefined;
   readonly unit?: 'frames' | 'bytes' | undefined;
+  /** What is told in place of a speed and a time left, for work that knows both better. */
+  readonly details?: readonly string[] | undefined;
+  /** Numbers for programs. */
+  readonly values?: Readonly<Record<string, number>> | undefined;
 }
 
 /** What people choose about messages. */
@@ -66,7 +70,7 @@ export class Messages {
   /** Tells how far the work is, as often as is useful. */
   progress(progress: Progress): void {
     const { json, quiet } = this.#options;
-    const speed = this.#meter.at(progress);
+    const speed = progress.details ? {} : this.#meter.at(progress);
     if (quiet && !json) return;
     const { stderr } = this.#streams;
     const now = performance.now();
@@ -78,7 +82,7 @@ export class Messages {
     this.#lastShown = now;
     this.#stage = progress.stage;
     if (json) {
-      const { title, ...facts } = progress;
+      const { title, details, ...facts } = progress;
       this.#json('progress', { ...facts, ...speed });
     } else if (stderr.isTTY) this.#line(lineOf(progress, speed));
     else stderr.write(`${lineOf(progress, speed)}\n`);
@@ -178,11 +182,15 @@ function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-function lineOf({ stage, title = stage, done, total, unit = 'frames' }: Progress, speed: Speed): string {
+function lineOf(
+  { stage, title = stage, done, total, unit = 'frames', details = [] }: Progress,
+  speed: Speed,
+): string {
   const parts = [title];
   const show = unit === 'bytes' ? bytes : String;
   if (total) parts.push(`${show(done)} of ${show(total)}`, `${Math.floor((100 * done) / total)} %`);
   else if (done > 0) parts.push(show(done));
+  parts.push(...details);
   if (speed.perSecond !== undefined) parts.push(rate(speed.perSecond, unit));
   if (speed.remaining !== undefined && done !== total) parts.push(`${clock(speed.remaining)} left`);
   return parts.join('  ');

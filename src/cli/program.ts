@@ -6,6 +6,7 @@ import { modelsCommand } from './commands/models.ts';
 import { previewCommand } from './commands/preview.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand, workerCommand } from './commands/serve.ts';
+import { trainCommand } from './commands/train.ts';
 import { examples } from './help.ts';
 
 /** The whole command line, for running and for printing its help. */
@@ -32,6 +33,7 @@ export function musetalk(): Command {
     runCommand(),
     serveCommand(),
     workerCommand(),
+    trainCommand(),
     modelsCommand(),
     doctorCommand(),
   ]) {

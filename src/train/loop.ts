@@ -111,9 +111,18 @@ async function resume(trainer: Trainer, folder: string): Promise<number> {
   const { update, trainer: state } = await readCheckpoint(path);
   await trainer.load(state);
   const lines = (await readFile(join(folder, LOG), 'utf8').catch(() => '')).split('\n').filter(Boolean);
-  const kept = lines.filter((line) => (JSON.parse(line) as { update: number }).update <= update);
+  const kept = lines.filter((line) => updateOf(line) <= update);
   await writeFile(join(folder, LOG), kept.map((line) => `${line}\n`).join(''));
   return update;
+}
+
+/** Never reached by a line that the end of an earlier run cut off. */
+function updateOf(line: string): number {
+  try {
+    return (JSON.parse(line) as { update: number }).update;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 const LOG = 'log.jsonl';

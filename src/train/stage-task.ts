@@ -22,10 +22,26 @@ export interface StageTaskOptions extends StageOptions {
   draw: Task<StageBatch>['draw'];
   /** The update from which the discriminators learn and are heard. Default 1000. */
   ganStart?: number;
+  /** How the UNet is moved; as upstream does in this stage unless given. */
+  optimiser?: Partial<StageOptimiser>;
   /** Default 0. */
   seed?: number;
-  threads?: number;
+  threads?: number | undefined;
+  /** See {@link TrainerOptions.spinning}. */
+  spinning?: boolean | undefined;
   cacheFolder?: string | undefined;
+}
+
+/** How the UNet of a stage is moved. */
+export interface StageOptimiser {
+  rate: number;
+  warmUp: number;
+  schedule: 'linear' | 'cosine';
+  betas: readonly [number, number];
+  weightDecay: number;
+  clipNorm: number;
+  /** Decay of the average of the weights; none is kept for 0. */
+  average: number;
 }
 
 /** Settings of a stage, from upstream's files. Rates are for its batches: 256 · 16, 32, and 2 · 16 · 8 pictures. */
@@ -53,13 +69,22 @@ const DISCRIMINATOR_RATE = { rate: 5e-6, floor: 1e-6 };
  */
 export async function stageTask(options: StageTaskOptions): Promise<Task<StageBatch>> {
   const { stage, updates, seed = 0, ganStart = GAN_START } = options;
-  const { rate, betas, warmUp } = STAGE_SETTINGS[stage];
+  const { rate, betas, warmUp, schedule, weightDecay, clipNorm, average } = {
+    ...STAGE_SETTINGS[stage],
+    ...{ schedule: stage === '1.0' ? 'cosine' : 'linear', weightDecay: 0.01, clipNorm: 1, average: 0 },
+    ...options.optimiser,
+  };
   const graphs = stageGraphs(options);
   const random = new Random(seed);
   const fresh = ({ parameters }: Trainable) => initialWeights(parameters, () => random.uniform());
-  const adam = { betas, eps: 1e-8, weightDecay: 0.01, clipNorm: 1 };
+  const adam = { betas, eps: 1e-8, weightDecay, clipNorm };
   const groups: TrainerOptions['groups'] = {
-    unet: { ...adam, parameters: graphs.unet.parameters, initial: options.from ?? fresh(graphs.unet) },
+    unet: {
+      ...adam,
+      ...(average > 0 && { ema: average }),
+      parameters: graphs.unet.parameters,
+      initial: options.from ?? fresh(graphs.unet),
+    },
     ...Object.fromEntries(
       Object.entries(graphs.discriminators).map(([name, weights]) => [
         name,
@@ -70,18 +95,19 @@ export async function stageTask(options: StageTaskOptions): Promise<Task<StageBa
   const states = new Map(
     [...graphs.vectors].map(([name, { shape }]) => [name, unitVector(Number(shape[0]), random)]),
   );
-  const { threads, cacheFolder } = options;
+  const { threads, spinning, cacheFolder } = options;
   const trainer = await Trainer.start({
     groups,
     passes: graphs.passes,
     states,
     cacheFolder,
-    ...(threads === undefined ? {} : { threads }),
+    ...(threads !== undefined && { threads }),
+    ...(spinning !== undefined && { spinning }),
   });
 
   const judges = Object.keys(graphs.discriminators);
   const drawing: Schedule =
-    stage === '1.0'
+    schedule === 'cosine'
       ? cosineSchedule({ rate, warmUp, total: updates })
       : linearSchedule({ rate, warmUp, total: updates });
   const judging = cosineSchedule({ ...DISCRIMINATOR_RATE, warmUp: 0, total: updates });

@@ -12,17 +12,23 @@ const WINDOW_ROWS = 2 * SIDE_ROWS + ROWS_PER_FRAME;
 
 /**
  * The conditions of successive frames at 25 fps: rows 2f − 4 … 2f + 5 of the sound's features, with all layers;
- * zeros outside. The positions that inference adds are not part of it.
+ * zeros outside. The positions that inference adds are not part of it. `speed` is that of a changed sound, in which
+ * frame f lies at row 2f / speed.
  *
  * features: [T, 5, 384] → [frames, 50, 384]
  */
-export function trainingConditions(features: FloatTensor, first: number, frames: number): FloatTensor {
+export function trainingConditions(
+  features: FloatTensor,
+  first: number,
+  frames: number,
+  speed = 1,
+): FloatTensor {
   const [rows, layers, width] = features.shape as [number, number, number];
   const row = layers * width;
   const conditions = tensor([frames, WINDOW_ROWS * layers, width]);
   for (let frame = 0; frame < frames; frame++) {
     for (let i = 0; i < WINDOW_ROWS; i++) {
-      const from = ROWS_PER_FRAME * (first + frame) - SIDE_ROWS + i;
+      const from = Math.round((ROWS_PER_FRAME * (first + frame)) / speed) - SIDE_ROWS + i;
       if (from < 0 || from >= rows) continue;
       conditions.data.set(
         features.data.subarray(from * row, (from + 1) * row),

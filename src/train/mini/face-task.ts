@@ -32,6 +32,9 @@ export interface FaceTaskOptions {
   readonly sharpen: boolean;
   /** Uniform numbers in 0 … 1 for fresh weights. */
   readonly random: () => number;
+  /** See `TrainerOptions`. */
+  readonly threads?: number | undefined;
+  readonly spinning?: boolean | undefined;
 }
 
 /** Weights of the discriminator's say and of its features' distance, after the ramp. */
@@ -45,7 +48,8 @@ const RAMP = 200;
 const AVERAGE = 0.999;
 
 export async function faceTask(options: FaceTaskOptions): Promise<Task<FaceBatch>> {
-  const { batch, rate, sharpen } = options;
+  const { batch, rate, sharpen, threads, spinning } = options;
+  const running = { ...(threads !== undefined && { threads }), ...(spinning !== undefined && { spinning }) };
   const face = new Trainable();
   const target = input('target', [batch, 3, MINI_SIZE, MINI_SIZE]);
   const reference = input('reference', [batch, 3, MINI_SIZE, MINI_SIZE]);
@@ -63,7 +67,8 @@ export async function faceTask(options: FaceTaskOptions): Promise<Task<FaceBatch
     return drawFaces(() => options.pick(uniform), batch, uniform);
   };
   if (!sharpen) {
-    const trainer = await Trainer.start({ groups, passes: { picture: { loss: picture, groups: ['face'] } } });
+    const passes = { picture: { loss: picture, groups: ['face'] } };
+    const trainer = await Trainer.start({ ...running, groups, passes });
     return {
       trainer,
       draw,
@@ -90,6 +95,7 @@ export async function faceTask(options: FaceTaskOptions): Promise<Task<FaceBatch
   const judged = jury.judge(input('drawnMouth', shape));
   const judgedReal = jury.judge(mouthCut(lower(target)));
   const trainer = await Trainer.start({
+    ...running,
     groups: {
       ...groups,
       critic: {

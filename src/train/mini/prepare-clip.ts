@@ -54,8 +54,8 @@ export async function measureClip(
   return { frames: meshes.length, crops, shapes, openings: Float32Array.from(frames, (f) => f!.opening) };
 }
 
-/** The face in its box with the margin of training crops round it. */
-function cutWithMargin(frame: Image, { centre, width, height }: TurnedBox): Image {
+/** The face in its box with the margin of training crops round it: `CROP_SIZE` pixels a side. */
+export function cutWithMargin(frame: Image, { centre, width, height }: TurnedBox): Image {
   const axis = (middle: number, side: number) => {
     const step = side / MINI_SIZE;
     return { start: middle - (CROP_SIZE / 2) * step, step };

@@ -1,0 +1,87 @@
+/** Trains by a configuration: what `musetalk train` does. */
+import { join } from 'node:path';
+import { MuseTalkError } from '../core/errors.ts';
+import { prepareSettings, resolveTraining, type TrainConfig, type TrainFlags } from '../options/train.ts';
+import { prepareData } from './data/prepare.ts';
+import { trainMini } from './mini/train-mini.ts';
+import { trainMuseTalk } from './musetalk/train-musetalk.ts';
+import { writeReport } from './report.ts';
+import { claimFolder, type Session, type TrainReport, type TrainRun } from './run.ts';
+import { trainSync } from './sync/train-sync.ts';
+
+/** What is to be trained, and where it goes. */
+export interface TrainRequest {
+  readonly config?: TrainConfig | undefined;
+  /** Win over the configuration. */
+  readonly flags?: TrainFlags | undefined;
+  /** Folder that becomes the model; one that was begun is gone on with. */
+  readonly output: string;
+}
+
+/** A run of `train`, which may have to prepare a clip first. */
+export interface TrainCall extends TrainRun {
+  readonly onPrepare?: ((progress: { done: number; total: number; video: string }) => void) | undefined;
+}
+
+/**
+ * Trains until all updates are made, the time is up or the signal aborts; writes the model and a report.
+ *
+ * @throws MuseTalkError BAD_OPTION without data, CONFLICT when the folder holds another training, MODEL_MISSING,
+ *   NOT_FOUND, NO_FACE, CANNOT_WRITE or ENGINE.
+ */
+export async function train(
+  { config = {}, flags = {}, output }: TrainRequest,
+  run: TrainCall = {},
+): Promise<TrainReport> {
+  const started = performance.now();
+  const { signal, onNote } = run;
+  const data = flags.clip === undefined ? (flags.data ?? config.data) : join(output, 'data');
+  if (data === undefined) {
+    throw new MuseTalkError('BAD_OPTION', 'nothing is named to learn from', {
+      hint: 'Name prepared data with --data, or videos of one person with --clip.',
+    });
+  }
+  const settings = resolveTraining(config, flags, data);
+  await claimFolder(output, settings);
+  if (flags.clip !== undefined) {
+    const onSkipped = (video: string, reason: string) => onNote?.(`${video}: ${reason}`);
+    await prepareData(flags.clip, data, prepareSettings.parse({}), {
+      signal,
+      onProgress: run.onPrepare,
+      onSkipped,
+    });
+  }
+  const deadline = started + (run.maxMinutes ?? Number.POSITIVE_INFINITY) * 60_000;
+  const session: Session = { ...run, settings, output, deadline };
+  const { updates, parts, columns } = await trainerOf(settings.train)(session);
+  const report = join(output, 'report.html');
+  await writeReport(report, {
+    title: `Training of ${settings.train}`,
+    parts,
+    columns,
+    facts: [
+      ['data', settings.data],
+      ['begun with', settings.from ?? 'random weights'],
+      [
+        'updates',
+        Object.entries(updates)
+          .map(([part, count]) => `${part} ${count}`)
+          .join(', '),
+      ],
+      ['batch', `${settings.batch} × ${settings.accumulate}`],
+      ['highest rate', String(settings.rate)],
+      ['seed', String(settings.seed)],
+    ],
+  });
+  signal?.throwIfAborted();
+  const wanted = { unet: settings.updates, sync: settings.updates, picture: settings.updates, ...settings };
+  const finished = Object.entries(updates).every(
+    ([part, count]) => count >= Number(wanted[part as 'unet' | 'sync' | 'picture' | 'sharpen' | 'sound']),
+  );
+  return { output, train: settings.train, updates, finished, report };
+}
+
+function trainerOf(kind: Session['settings']['train']) {
+  if (kind === 'mini') return trainMini;
+  return kind === 'sync' ? trainSync : trainMuseTalk;
+}
