@@ -10,13 +10,14 @@ import type { LipModel } from '../lips/lip-model.ts';
 import type { MediaLimits } from '../media/limits.ts';
 import { openVideo } from '../media/open-video.ts';
 import { checkFree, outputFormat } from '../media/output.ts';
+import { toNumber } from '../media/rate.ts';
 import { readSound } from '../media/read-sound.ts';
 import { checkOptions } from '../options/check.ts';
 import { type DubInput, type DubOptions, dubOptions } from '../options/dub.ts';
 import { faceChoice, openFinder } from './faces.ts';
 import { openDubModel } from './models.ts';
 import { type DubProgress, type DubStage, StageClock } from './progress.ts';
-import { orderOf, restOf, stepsFrom } from './steps.ts';
+import { orderOf, restOf, silentOutside, stepsFrom, type TimeRange } from './steps.ts';
 import { identityOf, isResumable, openWorkFolder } from './work-folder.ts';
 import { writeResult } from './write-result.ts';
 
@@ -32,6 +33,8 @@ export interface DubRun {
   readonly finder?: FaceFinder | undefined;
   /** What the inputs may ask for; more is refused. */
   readonly limits?: Partial<MediaLimits> | undefined;
+  /** Seconds of the result in which the mouth is drawn; elsewhere the source's frames stay as they are. */
+  readonly spoken?: readonly TimeRange[] | undefined;
 }
 
 /** What a dub did. */
@@ -103,7 +106,7 @@ async function dubWith(options: DubOptions, run: DubRun, closing: Closing): Prom
 
   const order = orderOf(model, video, sound, options.syncMode);
   const key = await identityOf([options.video, options.sound, options.coords, options.parsing], {
-    ...{ model: model.key, options: comparable(options), frames: order.frameCount },
+    ...{ model: model.key, options: comparable(options), spoken: run.spoken, frames: order.frameCount },
   });
   const work = closing(await openWorkFolder(output, { resume, key }));
 
@@ -128,7 +131,8 @@ async function dubWith(options: DubOptions, run: DubRun, closing: Closing): Prom
   );
   for (const warning of [...avatar.warnings, ...restWarnings(options)]) warn(warning);
 
-  const rest = await restOf(sound, avatar, order, { silence: options.silence, signal });
+  const heard = await restOf(sound, avatar, order, { silence: options.silence, signal });
+  const rest = run.spoken ? silentOutside(heard, run.spoken, toNumber(video.fps)) : heard;
   const speaking = { batchSize, keepOriginals: options.sideBySide, signal };
   const framesFrom = async function* (start: number) {
     const steps = stepsFrom(start, { model, avatar, sound, order, rest, signal });

@@ -60,6 +60,25 @@ export async function restOf(
   return restPlan(weights, { mode: silence, sourceOf, sourceCount, opening });
 }
 
+/** A stretch of time, its end excluded; seconds. */
+export interface TimeRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The plan with every frame outside the ranges at rest in its own mouth: those frames are not drawn at all. */
+export function silentOutside(plan: RestPlan, ranges: readonly TimeRange[], fps: number): RestPlan {
+  const weights = plan.weights.slice();
+  const donors = plan.donors.slice();
+  for (let frame = 0; frame < weights.length; frame++) {
+    const time = (frame + 0.5) / fps;
+    if (ranges.some(({ start, end }) => time >= start && time < end)) continue;
+    weights[frame] = 1;
+    donors[frame] = -1;
+  }
+  return { weights, donors };
+}
+
 /** Everything that steps are made of. */
 export interface StepParts {
   readonly model: LipModel;

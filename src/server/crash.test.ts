@@ -71,13 +71,16 @@ test(`${JOBS} jobs with workers killed at random end once each, with the same fr
   const ends = countEnds(service);
   let killed = 0;
   let random = 12345;
-  const killer = setInterval(() => {
-    random = (random * 1103515245 + 12345) % 2 ** 31;
-    const pids = service.workers();
-    if (killed >= (FULL ? 100 : 5) || pids.length === 0) return;
-    kill(pids[random % pids.length]!, 'SIGKILL');
-    killed++;
-  }, FULL ? 120 : 250);
+  const killer = setInterval(
+    () => {
+      random = (random * 1103515245 + 12345) % 2 ** 31;
+      const pids = service.workers();
+      if (killed >= (FULL ? 100 : 5) || pids.length === 0) return;
+      kill(pids[random % pids.length]!, 'SIGKILL');
+      killed++;
+    },
+    FULL ? 120 : 250,
+  );
   t.after(() => clearInterval(killer));
   const jobs = await addJobs(service, JOBS, 40);
   await checkAll(service, jobs);

@@ -111,6 +111,11 @@ export function workName(fence: number): string {
   return `work-${fence}`;
 }
 
+/** The name of an input in its job's folder: the video, then the sounds. */
+export function inputName(index: number): string {
+  return index === 0 ? 'video' : index === 1 ? 'sound' : `sound-${index}`;
+}
+
 async function worksIn(folder: string): Promise<number[]> {
   const names = await readdir(folder).catch(ignoreMissing);
   return (names ?? []).flatMap((name) => /^work-(\d+)$/.exec(name)?.slice(1).map(Number) ?? []);

@@ -6,7 +6,7 @@ import { MuseTalkError } from '../core/errors.ts';
 import type { MediaLimits } from '../media/limits.ts';
 import type { ServeOptions } from '../options/serve.ts';
 import { Events } from './events.ts';
-import { type Files, newId, sizeOf, workName } from './files.ts';
+import { type Files, inputName, newId, sizeOf, workName } from './files.ts';
 import { inspectSound, inspectVideo, type SoundFacts, type VideoFacts } from './inspect.ts';
 import { Metrics } from './metrics.ts';
 import type { InputFetcher } from './net/fetch-input.ts';
@@ -262,11 +262,6 @@ export class Service {
     this.events.close();
     this.metrics.close();
   }
-}
-
-/** The name of an input in its job's folder: the video, then the sounds. */
-export function inputName(index: number): string {
-  return index === 0 ? 'video' : index === 1 ? 'sound' : `sound-${index}`;
 }
 
 /** A key that stays the same over restarts, made at the first start; nobody else may read it. */

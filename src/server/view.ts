@@ -1,6 +1,7 @@
 /** A job as its owner is told of it. */
 import type { DubView, Status } from './protocol.ts';
 import type { Job, JobState } from './queue/job.ts';
+import type { SegmentPlan } from './request.ts';
 
 /** What the service keeps of a dub beside the job itself. */
 export interface DubJobRequest {
@@ -10,7 +11,7 @@ export interface DubJobRequest {
   readonly format: 'mp4' | 'mov' | 'mkv' | 'webm';
   /** Whether boxes lie in the job's folder. */
   readonly boxes: boolean;
-  readonly segments: readonly unknown[];
+  readonly segments: readonly SegmentPlan[];
   /** Sounds that lie in the job's folder. */
   readonly sounds: number;
   /** Uploads that it was made of. */

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MuseTalkError } from '../../core/errors.ts';
+import { checkRoom, sameRequest } from './admission.ts';
 import { byTurn, FairOrder } from './fair-order.ts';
 import {
   FINAL,
@@ -421,26 +422,4 @@ function withoutNulls(job: Job): Job {
 /** JSON has no undefined: a field that was cleared is written as null. */
 function withNulls(fields: Partial<Job>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value ?? null]));
-}
-
-/** @throws MuseTalkError CONFLICT when the key came with another request. */
-export function sameRequest(job: Job, { keyed }: NewJob): Job {
-  if (job.keyed === keyed) return job;
-  throw new MuseTalkError('CONFLICT', 'this idempotency key was used with another request', {
-    hint: 'Take a new key for a new request.',
-    facts: { id: job.id },
-  });
-}
-
-/** @throws MuseTalkError QUEUE_FULL. */
-export function checkRoom(
-  { own, all }: { own: number; all: number },
-  { perOwner, total }: QueueLimits,
-): void {
-  const [count, limit, whose] = own >= perOwner ? [own, perOwner, 'of yours '] : [all, total, ''];
-  if (count < limit) return;
-  throw new MuseTalkError('QUEUE_FULL', `${count} jobs ${whose}wait or run; at most ${limit} may`, {
-    hint: 'Wait until some have ended, or cancel some.',
-    facts: { limit, count },
-  });
 }

@@ -10,6 +10,7 @@ import type { DubInput } from '../../options/dub.ts';
 import { previewSettings } from '../../options/preview.ts';
 import type { DubJobRequest, DubResult } from '../view.ts';
 import type { JobRun } from './runner.ts';
+import { soundOfSegments } from './segments.ts';
 
 interface PreviewJob {
   readonly kind: 'preview';
@@ -27,17 +28,22 @@ export async function runJob(run: JobRun): Promise<unknown> {
 /** A dub that continues where an attempt before it was cut off. */
 async function runDub(
   { folder, work, settings: { models, threads, limits }, signal, onProgress, onWarning }: JobRun,
-  { settings, format, boxes }: DubJobRequest,
+  { settings, format, boxes, segments }: DubJobRequest,
 ): Promise<DubResult> {
   const file = `result.${format}`;
   const output = join(work, file);
+  const parts = segments.length > 0;
+  const fps = settings.fps as string | number | undefined;
   const input = {
     ...settings,
-    ...{ video: join(folder, 'video'), sound: join(folder, 'sound'), output },
-    ...{ models, threads, resume: true, overwrite: true },
+    ...{ video: join(folder, 'video'), output, models, threads, resume: true, overwrite: true },
+    sound: parts ? await soundOfSegments(folder, segments, { fps, signal }) : join(folder, 'sound'),
+    // With parts the sound was made as long as the video.
+    ...(parts && { syncMode: 'cut_off' as const }),
     ...(boxes && { coords: join(folder, 'boxes.json') }),
   } as DubInput;
-  const report = await dub(input, { signal, limits, onProgress, onWarning });
+  const spoken = parts ? segments : undefined;
+  const report = await dub(input, { signal, limits, spoken, onProgress, onWarning });
   const { output: _, ...facts } = report;
   await writeFile(join(work, 'report.json'), JSON.stringify(facts));
   return { ...resultOf(report), file, bytes: (await stat(output)).size };

@@ -1,0 +1,183 @@
+// The service on a real Redis or Valkey: the same promises as with the embedded queue.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { findRedis, redisServer } from '../../../test/redis-server.ts';
+import {
+  FRAMES_RUNNER,
+  shortVideo,
+  spokenWav,
+  type TestService,
+  testService,
+} from '../../../test/service.ts';
+import { RedisQueue } from './redis.ts';
+
+const FULL = process.env.MUSETALK_FULL === '1';
+const JOBS = FULL ? 30 : 3;
+const FRAMES = 10;
+const program = findRedis();
+const skip = program === undefined;
+
+const settings = {
+  limits: { perOwner: 3, total: 100 },
+  lease: 2,
+  retry: { attempts: 3, firstDelay: 0.05, longestDelay: 1 },
+};
+
+test('the queue keeps order, keys, limits and fences as the embedded one', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const redis = await redisServer(t, program!);
+  const queue = await RedisQueue.open(redis.url, settings);
+  t.after(() => queue.close());
+  for (const id of ['a0', 'a1', 'a2']) await queue.add({ id, owner: 'a', request: { id, empty: [] } });
+  await assert.rejects(queue.add({ id: 'a3', owner: 'a', request: 0 }), { code: 'QUEUE_FULL' });
+  const adds = Array.from({ length: 20 }, (_, i) =>
+    queue.add({
+      id: `b${i}`,
+      owner: 'b',
+      request: 0,
+      key: 'k',
+      keyed: 'same',
+      webhook: 'https://a.example/',
+    }),
+  );
+  const made = await Promise.all(adds);
+  assert.equal(new Set(made.map(({ job }) => job.id)).size, 1);
+  assert.equal(made.filter(({ created }) => created).length, 1);
+  await assert.rejects(queue.add({ id: 'x', owner: 'b', request: 0, key: 'k', keyed: 'other' }), {
+    code: 'CONFLICT',
+  });
+  const b = made[0]!.job.id;
+  assert.deepEqual(
+    (await queue.list('a', { limit: 2 })).map(({ id }) => id),
+    ['a2', 'a1'],
+  );
+  assert.deepEqual(
+    (await queue.list('a', { limit: 2, before: 'a1' })).map(({ id }) => id),
+    ['a0'],
+  );
+  assert.deepEqual((await queue.get('a0'))!.request, { id: 'a0', empty: [] });
+  await queue.cancel('a1');
+
+  const order: string[] = [];
+  const heard: string[] = [];
+  queue.watch(({ id, job }) => heard.push(`${id} ${job?.state}`));
+  let tries = 0;
+  const stop = queue.process(1, async ({ job, beat }) => {
+    order.push(job.id);
+    beat({ stage: 'draw', done: 1, total: 2, elapsed: 0 });
+    if (job.id === 'a2' && ++tries < 3) return { kind: 'failed', error: { code: 'ENGINE', message: 'no' } };
+    return { kind: 'done', result: { frames: 1 }, warnings: [] };
+  });
+  while ((await queue.counts()).queued + (await queue.counts()).running > 0) await sleep(10);
+  await stop();
+  assert.deepEqual(order.slice(0, 3), ['a0', b, 'a2'], 'owners take turns');
+  const last = (await queue.get('a2'))!;
+  assert.deepEqual([last.state, last.attempts, last.fence], ['done', 2, 3]);
+  assert.equal((await queue.get('a1'))!.state, 'canceled');
+  assert.deepEqual(
+    (await queue.withWebhook()).map(({ id }) => id),
+    [b],
+  );
+  await queue.setWebhook(b, { url: 'https://a.example/', state: 'delivered', attempts: 1 });
+  assert.deepEqual(await queue.withWebhook(), []);
+  assert.deepEqual([await queue.claim('x', 5000), await queue.claim('x', 5000)], [true, false]);
+  await queue.remove('a0');
+  assert.equal(await queue.get('a0'), undefined);
+  await sleep(50);
+  assert.ok(heard.includes('a0 done') && heard.includes('a0 undefined'));
+});
+
+async function framesAlone(orders: string): Promise<string> {
+  const [video, sound] = [await shortVideo(), spokenWav(orders)];
+  return Array.from({ length: FRAMES }, (_, i) =>
+    createHash('sha256').update(video).update(sound).update(String(i)).digest('hex'),
+  ).join('\n');
+}
+
+async function addJobs(service: TestService, count: number, delay: number) {
+  const jobs: { id: string; orders: string }[] = [];
+  for (let i = 0; i < count; i++) {
+    const orders = `frames=${FRAMES} delay=${delay} number=${i}`;
+    const [video, sound] = [
+      await service.upload(await shortVideo()),
+      await service.upload(spokenWav(orders)),
+    ];
+    jobs.push({ id: (await service.post(201, '/v1/dubs', { video, sound })).id, orders });
+  }
+  return jobs;
+}
+
+async function checkAll(
+  service: TestService,
+  jobs: readonly { id: string; orders: string }[],
+): Promise<void> {
+  for (const { id, orders } of jobs) {
+    const dub = await service.ended(id);
+    assert.equal(dub.status, 'COMPLETED', JSON.stringify(dub.error));
+    assert.equal(await (await service.ask(`/v1/dubs/${id}/result`)).text(), await framesAlone(orders));
+  }
+}
+
+async function startWorker(t: TestContext, url: string, folder: string): Promise<ChildProcess> {
+  const path = fileURLToPath(new URL('../../../test/worker-process.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', path, url, folder, FRAMES_RUNNER], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout!, 'data');
+  return child;
+}
+
+test(`${JOBS} jobs end once each though workers are killed and stopped, and Redis starts again in the middle`, {
+  skip,
+  timeout: 900_000,
+}, async (t) => {
+  const redis = await redisServer(t, program!);
+  const service = await testService(t, { queue: redis.url, workers: 1, lease: 2, attempts: 20 });
+  const ends = new Map<string, Set<number>>();
+  service.service.queue.watch(({ id, job }) => {
+    if (job?.finished !== undefined) ends.set(id, (ends.get(id) ?? new Set()).add(job.finished));
+  });
+  // A process starts slowly on a loaded machine, so the short run has but one beside the service's own.
+  const others = await Promise.all(
+    Array.from({ length: FULL ? 3 : 1 }, () => startWorker(t, redis.url, service.folder)),
+  );
+  const stopped = others.pop()!;
+  const jobs = await addJobs(service, JOBS, 100);
+  for (const killed of others) killed.kill('SIGKILL');
+  stopped.kill('SIGSTOP');
+  for (const pid of service.workers()) process.kill(pid, 'SIGKILL');
+  await redis.restart();
+  await checkAll(service, jobs);
+  stopped.kill('SIGCONT');
+  await sleep(100);
+  await checkAll(service, jobs);
+  for (const { id } of jobs) {
+    assert.equal(ends.get(id)?.size ?? 1, 1, 'it ended at one time');
+    await service.json(204, `/v1/dubs/${id}`, { method: 'DELETE' });
+  }
+  assert.deepEqual(
+    (await service.traces()).filter((path) => path.includes('jobs/')),
+    [],
+  );
+  stopped.kill('SIGTERM');
+  await once(stopped, 'close');
+});
+
+test('an address where nothing answers is told at once', async () => {
+  await assert.rejects(
+    RedisQueue.open('redis://user:secret@127.0.0.1:1', settings),
+    (error: Error & { code: string }) => {
+      assert.equal(error.code, 'UNAVAILABLE');
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    },
+  );
+});
