@@ -1,5 +1,5 @@
 /** Finds the files of the official models on disk, in upstream's folder layout. */
-import { access, stat } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { MuseTalkError } from '../core/errors.ts';
 import { modelsFolder } from '../nn/folders.ts';
@@ -48,7 +48,7 @@ const UNET_WEIGHTS: Readonly<Record<MuseTalkVersion, readonly string[]>> = {
   '1.0': ['pytorch_model.bin', 'unet.pth', 'unet.safetensors', 'model.safetensors', ...DIFFUSERS],
   '1.5': ['unet.pth', 'unet.safetensors', 'pytorch_model.bin', 'model.safetensors', ...DIFFUSERS],
 };
-const UNET_CONFIGS = ['musetalk.json', 'config.json'];
+const UNET_CONFIGS = ['musetalk.json', 'config.json'] as const;
 
 const UNET_FOLDERS: Readonly<Record<MuseTalkVersion, string>> = { '1.0': 'musetalk', '1.5': 'musetalkV15' };
 
@@ -152,7 +152,13 @@ async function readName(
   ]);
   if (upstream[0]) return { folder: model, version: '1.5' };
   if (upstream[1]) return { folder: model, version: '1.0' };
-  return { folder: modelsFolder(models), own: model, version: '1.5' };
+  return { folder: modelsFolder(models), own: model, version: await versionOf(model) };
+}
+
+/** The generation that our training noted beside a UNet of its own; 1.5 where nothing is said. */
+async function versionOf(folder: string): Promise<MuseTalkVersion> {
+  const text = await readFile(join(folder, UNET_CONFIGS[0]!), 'utf8').catch(() => '{}');
+  return /"musetalk_version":\s*"1\.0"/.test(text) ? '1.0' : '1.5';
 }
 
 async function firstThere(root: string, names: readonly string[]): Promise<string | undefined> {
