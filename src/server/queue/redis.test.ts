@@ -169,6 +169,7 @@ test(`${JOBS} jobs end once each though workers are killed and stopped, and Redi
   );
   stopped.kill('SIGTERM');
   await once(stopped, 'close');
+  await service.close(); // before Redis, which the hooks end first
 });
 
 test('an address where nothing answers is told at once', async () => {

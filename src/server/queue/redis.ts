@@ -30,6 +30,9 @@ const LAST = 2_097_151;
 /** Milliseconds that Redis may take to answer at the start. */
 const START_MS = 5000;
 
+/** Milliseconds that Redis may take to hear that this process leaves. */
+const CLOSE_MS = 10_000;
+
 /** Milliseconds between two looks for jobs that were taken in but not handed to BullMQ before a crash. */
 const REPAIR_MS = 30_000;
 
@@ -47,7 +50,6 @@ export class RedisQueue implements Queue {
   readonly #settings: QueueSettings;
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #running = new Map<string, Running>();
-  readonly #workers = new Set<Worker>();
   readonly #timer: NodeJS.Timeout;
   /** Reads of changed jobs, one after another for each job, so that listeners hear them in order. */
   #telling: Promise<unknown> = Promise.resolve();
@@ -248,15 +250,14 @@ export class RedisQueue implements Queue {
       maxStalledCount: 1_000_000,
     });
     worker.on('error', () => {}); // a lock that was lost, or Redis away: the record decides
-    this.#workers.add(worker);
     const watchdog = setInterval(() => this.#abortSilent(), (lease * 1000) / 8);
     watchdog.unref();
     return async () => {
       clearInterval(watchdog);
       const closing = worker.close();
       for (const { controller } of this.#running.values()) controller.abort(new WorkersStop());
-      await closing;
-      this.#workers.delete(worker);
+      await within(CLOSE_MS, closing);
+      void worker.close(true).catch(() => {});
       connection.disconnect();
     };
   }
@@ -352,11 +353,21 @@ export class RedisQueue implements Queue {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#telling;
-    await this.#bull.close();
+    await within(CLOSE_MS, this.#telling);
+    await within(CLOSE_MS, this.#bull.close());
     this.#subscriber.disconnect();
     this.#redis.disconnect();
   }
+}
+
+/** Waits for something, but not for ever: Redis may be gone. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((done) => {
+    timer = setTimeout(done, ms);
+  });
+  await Promise.race([promise.catch(() => {}), late]);
+  clearTimeout(timer);
 }
 
 function recordOf(id: string): string {
