@@ -8,6 +8,7 @@ import { ERROR_CODES } from '../src/core/errors.ts';
 import { modelsPage } from '../src/models/models-page.ts';
 import { dubSettings } from '../src/options/dub.ts';
 import { previewSettings } from '../src/options/preview.ts';
+import { serveOptions, workerOptions } from '../src/options/serve.ts';
 import { prepareSettings, trainFlags } from '../src/options/train.ts';
 import { reportSettings } from '../src/options/report.ts';
 
@@ -23,6 +24,8 @@ const COMMANDS: readonly (readonly [usage: string, schema: z.ZodType])[] = [
   ['musetalk report VIDEO -o OUT.html', reportSettings],
   ['musetalk train CONFIG -o DIR', trainFlags],
   ['musetalk train prepare FOLDER -o DIR', prepareSettings],
+  ['musetalk serve', serveOptions],
+  ['musetalk worker', workerOptions],
   ['musetalk models list', modelsOptions],
   ['musetalk models pull NAME…', pullOptions],
 ];

@@ -6,7 +6,7 @@ import { notReadable } from '../media/sniff.ts';
 import { isLoopback } from './net/address.ts';
 
 /** The owner of everything on a service without tokens. */
-export const LOCAL_OWNER = 'local';
+const LOCAL_OWNER = 'local';
 
 /** The name of the cookie that a page carries. */
 export const COOKIE = 'musetalk-session';

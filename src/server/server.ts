@@ -146,7 +146,7 @@ export async function startServer(input: ServeInput, run: ServeRun = {}): Promis
 }
 
 /** What inputs may ask for, by the service's options. */
-export function mediaLimits({ maxUpload, maxDuration, maxPixels }: ServeOptions) {
+function mediaLimits({ maxUpload, maxDuration, maxPixels }: ServeOptions) {
   return {
     ...{ bytes: maxUpload, duration: maxDuration, pixels: maxPixels },
     ...{ frames: Math.ceil(maxDuration * 240), totalPixels: maxPixels * 60 * maxDuration },
