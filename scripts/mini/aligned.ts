@@ -44,6 +44,18 @@ const TEXTS: Readonly<Record<string, string>> = {
     thy foe, to thy sweet self too cruel. Thou that art now the world's fresh ornament, and only herald to the gaudy
     spring, within thine own bud buriest thy content, and tender churl mak'st waste in niggarding. Pity the world, or
     else this glutton be, to eat the world's due, by the grave and thee.`,
+  'librivox-sonnets-002-003-long.ogg': `Two. When forty winters shall besiege thy brow, and dig deep trenches in thy
+    beauty's field, thy youth's proud livery, so gazed on now, will be a tattered weed, of small worth held. Then being
+    asked where all thy beauty lies, where all the treasure of thy lusty days, to say, within thine own deep sunken eyes,
+    were an all eating shame and thriftless praise. How much more praise deserved thy beauty's use, if thou couldst
+    answer, this fair child of mine shall sum my count and make my old excuse, proving his beauty by succession thine.
+    This were to be new made when thou art old, and see thy blood warm when thou feelest it cold. Three. Look in thy
+    glass, and tell the face thou viewest, now is the time that face should form another, whose fresh repair if now thou
+    not renewest, thou dost beguile the world, unbless some mother. For where is she so fair whose uneared womb disdains
+    the tillage of thy husbandry? Or who is he so fond will be the tomb of his self love, to stop posterity? Thou art thy
+    mother's glass, and she in thee calls back the lovely April of her prime. So thou through windows of thine age shall
+    see, despite of wrinkles, this thy golden time. But if thou live, remembered not to be, die single, and thine image
+    dies with thee.`,
 };
 
 /** A clip of GRID with its sound. */
@@ -190,8 +202,9 @@ export function articulationOf(clips: readonly { clip: GridClip; codes: Float32A
 export async function loadAligned(
   data: string,
   random: () => number,
+  from: string,
 ): Promise<[share: number, list: Utterance[]][]> {
-  const ears = await loadEars(join(data, 'sound-phones.safetensors'));
+  const ears = await loadEars(join(data, `${from}.safetensors`));
   const clips = await gridClips(data, ears);
   const basis = basisOf(clips);
   const styles = stylesOf(clips);

@@ -23,15 +23,11 @@ import { loadAligned } from './aligned.ts';
 import type { SoundBatch, Utterance } from './sound-data.ts';
 import { drawBatch, randomFrom, readPlainWav, throughRoom, utterance } from './sound-data.ts';
 
-const [data, stage, minutes, rate = '1e-3'] = process.argv.slice(2) as [
-  string,
-  'phones' | 'codes',
-  string,
-  string?,
-];
+const [data, stage, minutes, rate = '1e-3', from = 'sound-phones', to = `sound-${stage}`] =
+  process.argv.slice(2) as [string, 'phones' | 'codes', string, string?, string?, string?];
 const BATCH = 16;
 const ROWS = 200;
-const random = randomFrom(stage === 'phones' ? 11 : 12);
+const random = randomFrom(stage === 'phones' ? 11 : [...to].reduce((sum, c) => sum + c.charCodeAt(0), 12));
 
 const trainable = new Trainable();
 const mel = input('mel', [BATCH, MINI_BANDS, 2 * ROWS]);
@@ -45,7 +41,7 @@ const codes = codeLoss(
 const loss = stage === 'phones' ? phones : add(mul(phones, 0.3), codes);
 const initial = initialWeights(trainable.parameters, random, (name) => /^(ears|lips)\.\d+\.2\./.test(name));
 if (stage === 'codes') {
-  const before = await openCheckpoint(join(data, 'sound-phones.safetensors'));
+  const before = await openCheckpoint(join(data, `${from}.safetensors`));
   for (const name of before.entries.keys()) initial.set(name, await before.readFloat(name));
 }
 const used = new Map(
@@ -66,7 +62,7 @@ const trainer = await Trainer.start({
 });
 
 const pick =
-  stage === 'phones' ? pickFrom([[1, await synthesised()]]) : pickFrom(await loadAligned(data, random));
+  stage === 'phones' ? pickFrom([[1, await synthesised()]]) : pickFrom(await loadAligned(data, random, from));
 const start = Date.now();
 const length = Number(minutes) * 60_000;
 let step = 0;
@@ -97,7 +93,7 @@ async function save(): Promise<void> {
   const parameters = await trainer.parameters('sound', { average: true });
   for (const [name] of frozen) parameters.set(name, initial.get(name)!);
   await writeSafetensors(
-    join(data, `sound-${stage}.safetensors`),
+    join(data, `${to}.safetensors`),
     [...parameters].map(([name, value]) => ({ name, tensor: value })),
   );
 }

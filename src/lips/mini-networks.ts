@@ -68,19 +68,12 @@ export async function loadMini(
   { threads }: { threads?: number | undefined } = {},
 ): Promise<MiniNetworks> {
   const config = await readConfig(folder);
-  const checkpoint = await openCheckpoint(join(folder, WEIGHTS_FILE));
-  const tensors = new Map<string, FloatTensor>();
-  try {
-    for (const name of checkpoint.entries.keys()) tensors.set(name, await checkpoint.readFloat(name));
-  } finally {
-    await checkpoint.close();
-  }
-  const weights = new Weights(frozenTensors(tensors, checkpoint.path));
+  const weights = await readWeights(folder, '');
   const engine = new Engine();
   const options = threads === undefined ? {} : { threads };
   const picture = ['B', MINI_SIZE, MINI_SIZE, 3] as const;
   try {
-    const { codes } = miniSound(weights.at('sound'), input('mel', [1, MINI_BANDS, 2 * MINI_SOUND_ROWS]));
+    const codes = heardCodes(weights);
     const faces = drawMini(weights.at('face'), {
       crops: input('crops', picture, 'uint8'),
       references: input('references', picture, 'uint8'),
@@ -100,6 +93,47 @@ export async function loadMini(
     await engine.close();
     throw error;
   }
+}
+
+/** The half of mini that listens, for those who only want to know what a mouth should do. */
+export type MiniEars = Pick<MiniNetworks, 'hear' | 'close'>;
+
+/**
+ * Loads the half of mini that listens; the other half is not read.
+ *
+ * @throws MuseTalkError as `loadMini`.
+ */
+export async function loadMiniEars(folder: string): Promise<MiniEars> {
+  await readConfig(folder);
+  const weights = await readWeights(folder, 'sound.');
+  const engine = new Engine();
+  try {
+    const ears = await engine.load({ heard: heardCodes(weights) }, { threads: 1 });
+    return {
+      hear: async (mel, run) => (await ears.run({ mel }, run)).heard as FloatTensor,
+      close: () => engine.close(),
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+function heardCodes(weights: Weights) {
+  return miniSound(weights.at('sound'), input('mel', [1, MINI_BANDS, 2 * MINI_SOUND_ROWS])).codes;
+}
+
+/** The weights whose names begin with `prefix`. */
+async function readWeights(folder: string, prefix: string): Promise<Weights> {
+  const checkpoint = await openCheckpoint(join(folder, WEIGHTS_FILE));
+  const tensors = new Map<string, FloatTensor>();
+  try {
+    for (const name of checkpoint.entries.keys())
+      if (name.startsWith(prefix)) tensors.set(name, await checkpoint.readFloat(name));
+  } finally {
+    await checkpoint.close();
+  }
+  return new Weights(frozenTensors(tensors, checkpoint.path));
 }
 
 async function readConfig(folder: string): Promise<MiniConfig> {

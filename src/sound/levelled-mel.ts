@@ -30,9 +30,13 @@ export function columnMeans(columns: Float32Array): Float32Array {
   return means;
 }
 
-/** The level of a sound whose columns have these means; 0 where there are none. */
+/** No recording of speech is this quiet (they lie at −1.5 … −3.5): the noise of a silent room stays silence. */
+const LEAST_LEVEL = -5;
+
+/** The level of a sound whose columns have these means, −5 or more. */
 export function levelOf(means: Float32Array): number {
-  return Float32Array.from(means).sort()[Math.floor(0.95 * (means.length - 1))] ?? 0;
+  const level = Float32Array.from(means).sort()[Math.floor(0.95 * (means.length - 1))];
+  return Math.max(level ?? LEAST_LEVEL, LEAST_LEVEL);
 }
 
 /**
