@@ -17,6 +17,9 @@ const PORTRAIT = join(ROOT, 'assets', 'demo', 'portrait.png');
 const OTHER = join(ROOT, 'test', 'fixtures', 'astronaut.jpg');
 const SPEECH = join(ROOT, 'assets', 'demo', 'speech.flac');
 
+/** The runner that stands in for a model. */
+export const WEB_RUNNER = new URL('./web-runner.ts', import.meta.url).href;
+
 /** Makes them in a folder. */
 export async function webInputs(folder: string, { seconds = 1.5 } = {}): Promise<WebInputs> {
   const sway = "scale=660:-2,crop=640:ih-16:x='10+8*sin(2*PI*t/2)':y='8+6*cos(2*PI*t/2)',crop=640:480:0:0";

@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks';
 import { addressOf } from '../api.ts';
 import { clock } from '../format.ts';
 import { Icon } from '../parts/icons.tsx';
@@ -12,6 +13,8 @@ interface FindingsProps {
 
 /** What the report found, each with its moment. */
 export function Findings({ id, quality: { findings }, onSeek }: FindingsProps) {
+  const page = addressOf(`v1/dubs/${id}/report?format=html`);
+  const hasPage = useIsThere(page);
   const title =
     findings.length === 0
       ? t('report.good')
@@ -26,22 +29,41 @@ export function Findings({ id, quality: { findings }, onSeek }: FindingsProps) {
       </h2>
       {findings.length === 0 && <p>{t('report.goodHint')}</p>}
       <ul>
-        {findings.map(({ fault, message, start }, i) => (
-          <li key={i}>
-            {start === undefined ? (
-              <span>{message || fault}</span>
+        {findings.map(({ title, detail, spans: [first] }) => (
+          <li key={title} title={detail}>
+            {first === undefined ? (
+              <span>{title}</span>
             ) : (
-              <button type="button" onClick={() => onSeek(start)}>
-                <time>{clock(start)}</time>
-                <span>{message || fault}</span>
+              <button type="button" onClick={() => onSeek(first.start)}>
+                <time>{clock(first.start)}</time>
+                <span>{title}</span>
               </button>
             )}
           </li>
         ))}
       </ul>
-      <a href={addressOf(`v1/dubs/${id}/report?format=html`)} target="_blank" rel="noreferrer">
-        {t('report.open')}
-      </a>
+      {hasPage && (
+        <a href={page} target="_blank" rel="noreferrer">
+          {t('report.open')}
+        </a>
+      )}
     </section>
   );
+}
+
+/** Whether there is something at an address; its body is not waited for. */
+function useIsThere(address: string): boolean {
+  const [there, setThere] = useState(false);
+  useEffect(() => {
+    const gone = new AbortController();
+    fetch(address, { signal: gone.signal }).then(
+      ({ ok, body }) => {
+        setThere(ok);
+        void body?.cancel();
+      },
+      () => {}, // without an answer there is no link
+    );
+    return () => gone.abort();
+  }, [address]);
+  return there;
 }

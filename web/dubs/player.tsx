@@ -83,7 +83,6 @@ export function Player({ dub, quality, seek }: PlayerProps) {
         </figure>
         <figure class="generated">
           <div>
-            {/* biome-ignore lint/a11y/useMediaCaption: the words that are spoken are not known */}
             <video
               {...{ ref: result, src: address('result'), playsInline: true, preload: 'auto' }}
               aria-label={t('play.generated')}
@@ -240,11 +239,7 @@ function useKeys(
       m: mute,
     };
     const onKey = (event: KeyboardEvent) => {
-      const taken =
-        event.target instanceof Element && event.target.closest('input, select, textarea, dialog, summary');
-      const pressesButton =
-        event.key === ' ' && event.target instanceof Element && event.target.closest('button, a');
-      if (taken || pressesButton || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
       const act = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
       if (!act) return;
       event.preventDefault();
@@ -253,4 +248,12 @@ function useKeys(
     addEventListener('keydown', onKey);
     return () => removeEventListener('keydown', onKey);
   });
+}
+
+/** Whether what has the focus wants the key itself: fields all of them, sliders the arrows, buttons the space bar. */
+function isTaken({ key, target }: KeyboardEvent): boolean {
+  if (!(target instanceof Element)) return false;
+  if (target.closest('select, dialog, summary, input:not([type=range], [type=radio])')) return true;
+  if (target.closest('input')) return key.startsWith('Arrow');
+  return key === ' ' && target.closest('button, a') !== null;
 }

@@ -1,18 +1,20 @@
-/** What the page reads of a quality report; a report that lacks a part is shown without it. */
+/** What the page reads of a quality report; a report without a part is shown without it. */
+import type { QualityReport, Finding as ReportFinding } from '../../src/report/result.ts';
+import { textFor } from '../texts/texts.ts';
 
 /** Something that stands out. */
 export interface Finding {
-  readonly fault: string;
-  readonly message: string;
-  /** Seconds, where it has a place in time. */
-  readonly start: number | undefined;
-  readonly end: number | undefined;
+  readonly title: string;
+  readonly detail: string;
+  /** Stretches in seconds; none where it is about the whole. */
+  readonly spans: ReportFinding['spans'];
 }
 
 /** How far lips and sound are apart over a stretch of time. */
 export interface OffsetPoint {
-  /** Seconds: the middle of the stretch. */
-  readonly time: number;
+  /** Seconds. */
+  readonly start: number;
+  readonly end: number;
   /** Seconds by which the lips are late (above 0) or early. */
   readonly offset: number;
   /** 0 … 1: how sure the measure is. */
@@ -23,26 +25,19 @@ export interface OffsetPoint {
 export interface Quality {
   readonly findings: readonly Finding[];
   readonly offsets: readonly OffsetPoint[];
-  /** Whether a report of its own stands beside these numbers. */
-  readonly hasPage: boolean;
 }
 
-/** Reads a report; undefined where it says nothing of quality. */
+/** Reads a report; undefined where it is none of quality. */
 export function readQuality(report: unknown): Quality | undefined {
-  const { faults, sync } = report as {
-    faults?: { kind?: string; message?: string; start?: number; end?: number }[];
-    sync?: { windows?: { start: number; end: number; offset: number | null; confidence: number }[] };
+  const { findings, measures } = report as Partial<QualityReport>;
+  if (!Array.isArray(findings)) return undefined;
+  return {
+    findings: findings.map(({ code, title, detail, spans }) => ({
+      ...{ title: textFor(`finding.${code}`) ?? title, detail, spans },
+    })),
+    offsets: (measures?.sync?.windows ?? []).flatMap(({ offset, ...window }) =>
+      // The report says how late the sound is; the page, how late the lips are.
+      offset === null ? [] : [{ ...window, offset: 0 - offset }],
+    ),
   };
-  if (!Array.isArray(faults)) return undefined;
-  const findings = faults.map(({ kind = '', message = kind, start, end }) => ({
-    fault: kind,
-    message,
-    start,
-    end,
-  }));
-  const offsets = (sync?.windows ?? []).flatMap(({ start, end, offset, confidence }) =>
-    // The report says how late the sound is; the page, how late the lips are.
-    offset === null ? [] : [{ time: (start + end) / 2, offset: 0 - offset, confidence }],
-  );
-  return { findings, offsets, hasPage: true };
 }

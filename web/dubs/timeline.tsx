@@ -15,6 +15,9 @@ interface TimelineProps {
 /** Larger results are not fetched as a whole to draw their sound. */
 const MOST_BYTES = 150e6;
 
+/** Pixels that the bars are high. */
+const WAVE = 60;
+
 /** Seconds that the scale of the lips reaches up and down. */
 const SCALE = 0.2;
 
@@ -28,31 +31,24 @@ export function Timeline({ dub, quality, seconds, onSeek }: TimelineProps) {
       <div class="tracks">
         <Wave {...{ peaks, played: duration > 0 ? seconds / duration : 0 }} />
         {offsets.length > 0 && <Offsets {...{ offsets, duration }} />}
-        {quality?.findings.map(
-          ({ start, end, message }, i) =>
-            start !== undefined && (
-              <i
-                key={i}
-                class="flag"
-                title={message}
-                style={{
-                  left: share(start, duration),
-                  width: share(Math.max((end ?? start) - start, 0.04), duration),
-                }}
-              />
-            ),
+        {quality?.findings.flatMap(({ spans, title }) =>
+          spans.map(({ start, end }) => (
+            <i
+              key={`${title} ${start}`}
+              class="flag"
+              title={title}
+              style={{ left: share(start, duration), width: share(end - start, duration) }}
+            />
+          )),
         )}
         <i class="head" style={{ left: share(seconds, duration) }} />
         <input
-          {...{ type: 'range', min: 0, max: duration, step: 1 / fps, value: seconds }}
+          type="range"
+          {...{ min: 0, max: duration, step: 1 / fps, value: seconds }}
           aria-label={t('play.seek')}
           aria-valuetext={clock(seconds, 2)}
           onInput={(event) => onSeek(Number(event.currentTarget.value))}
         />
-      </div>
-      <div class="scale" aria-hidden="true">
-        <span>{t('line.wave')}</span>
-        {offsets.length > 0 && <span>{t('line.offset')}</span>}
       </div>
     </div>
   );
@@ -82,17 +78,18 @@ function usePeaks({ id, result }: DubView): readonly number[] {
 }
 
 function Wave({ peaks, played }: { peaks: readonly number[]; played: number }) {
-  const { element, width, height } = useSize<HTMLDivElement>();
+  const { element, width } = useSize<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     if (width === 0) return;
-    const context = sharpContext(canvas.current!, width, height);
+    const context = sharpContext(canvas.current!, width, WAVE);
     const [rest, done] = [colour(canvas.current!, '--faint'), colour(canvas.current!, '--accent')];
-    if (peaks.length > 0) drawBars(context, peaks, { width, height, played, rest, done });
-  }, [peaks, played, width, height]);
+    if (peaks.length > 0) drawBars(context, peaks, { width, height: WAVE, played, rest, done });
+  }, [peaks, played, width]);
   return (
     <div class="wave" ref={element}>
-      <canvas ref={canvas} aria-hidden="true" />
+      <span class="caption">{t('line.wave')}</span>
+      <canvas ref={canvas} />
     </div>
   );
 }
@@ -101,18 +98,19 @@ function Wave({ peaks, played }: { peaks: readonly number[]; played: number }) {
 function Offsets({ offsets, duration }: { offsets: readonly OffsetPoint[]; duration: number }) {
   const x = (time: number) => (1000 * time) / duration;
   const y = (offset: number) => 50 - (45 * Math.max(-SCALE, Math.min(SCALE, offset))) / SCALE;
-  const width = offsets.length > 1 ? x(offsets[1]!.time) - x(offsets[0]!.time) : 1000;
   return (
     <div class="offsets">
+      <span class="caption">{t('line.offset')}</span>
       <svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label={t('line.offset')}>
         <rect class="fine" x="0" y={y(0.045)} width="1000" height={y(-0.045) - y(0.045)} />
         <path class="zero" d="M0 50H1000" />
-        {offsets.map(({ time, offset, confidence }) => (
+        {offsets.map(({ start, end, offset, confidence }, i) => (
           <path
-            key={time}
+            key={start}
             class="step"
             opacity={0.25 + 0.75 * Math.min(1, confidence)}
-            d={`M${x(time) - width / 2} ${y(offset)}h${width}`}
+            // Stretches overlap; each is drawn as far as the next one begins.
+            d={`M${x(start)} ${y(offset)}H${x(offsets[i + 1]?.start ?? end)}`}
           />
         ))}
       </svg>

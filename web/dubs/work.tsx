@@ -34,20 +34,23 @@ export function AtWork({ dub }: { dub: DubView }) {
       <h2 aria-live="polite">{words}</h2>
       <div
         class="bar"
-        {...{ role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-label': words }}
+        role="progressbar"
+        aria-label={words}
+        aria-valuemin={0}
+        aria-valuemax={100}
         aria-valuenow={Math.round(share * 100)}
       >
         <i style={{ width: `${share * 100}%` }} />
       </div>
-      <dl class="figures">
-        <Figure value={progress && progress.total > 0 ? percent(share) : ''}>
-          {progress && progress.total > 0
-            ? t('work.frames', { done: progress.done, total: progress.total })
-            : ''}
-        </Figure>
-        <Figure value={progress?.fps ? number(progress.fps, 1) : ''}>{t('work.fps')}</Figure>
-        <Figure value={progress?.remaining ? span(progress.remaining) : ''}>{t('work.left')}</Figure>
-      </dl>
+      {progress && progress.total > 0 && (
+        <dl class="figures">
+          <Figure value={percent(share)}>
+            {t('work.frames', { done: progress.done, total: progress.total })}
+          </Figure>
+          <Figure value={progress.fps ? number(progress.fps, 1) : ''}>{t('work.fps')}</Figure>
+          <Figure value={progress.remaining ? span(progress.remaining) : ''}>{t('work.left')}</Figure>
+        </dl>
+      )}
       <ol class="stages">
         {STAGES.map((stage, i) => (
           <li

@@ -3,7 +3,7 @@ import { api, type ModelView } from '../api.ts';
 import { percent, size } from '../format.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Notice } from '../parts/notice.tsx';
-import { t } from '../texts/texts.ts';
+import { t, textFor } from '../texts/texts.ts';
 
 /** Which models are there, and fetching of those that are not. */
 export function Models() {
@@ -54,8 +54,8 @@ function Model({ model, look }: { model: ModelView; look: () => Promise<void> })
   return (
     <li class="model" data-ready={ready}>
       <div class="what">
-        <h2>{id}</h2>
-        <p>{what}</p>
+        <h2>{textFor(`model.${id}`) ?? id}</h2>
+        <p>{textFor(`model.${id}.what`) ?? what}</p>
       </div>
       <p class="state">
         {ready && <Icon name="check" />}

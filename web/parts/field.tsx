@@ -37,7 +37,7 @@ function hintOf({ name, description }: OptionSpec): string {
 }
 
 function wordOf({ name }: OptionSpec, choice: string): string {
-  return textFor(`option.${name}.${choice}`) ?? choice;
+  return textFor(`option.${name}.${choice}`) ?? textFor(`${name}.${choice}`) ?? choice;
 }
 
 function Slider({ spec, value, onChange, off, sensible }: FieldProps) {

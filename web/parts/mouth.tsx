@@ -40,7 +40,7 @@ export function Mouth({
 }
 
 /** The outlines of lips and of the gap between them, in a field of 120 × 88. */
-export function mouthPaths({ open, wide }: MouthShape): { outer: string; inner: string } {
+function mouthPaths({ open, wide }: MouthShape): { outer: string; inner: string } {
   const half = 26 + 32 * wide;
   const middle = 36;
   const upper = 15 - 3 * open;

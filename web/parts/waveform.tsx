@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 /** The loudest sample (0 … 1) in each of `count` equal parts of a sound. */
-export function peaksOf(samples: Float32Array, count: number): number[] {
+function peaksOf(samples: Float32Array, count: number): number[] {
   return Array.from({ length: count }, (_, i) => {
     const start = Math.floor((i * samples.length) / count);
     const end = Math.max(start + 1, Math.floor(((i + 1) * samples.length) / count));
@@ -98,7 +98,7 @@ export function Waveform({ peaks, played }: { peaks: readonly number[]; played: 
   });
   return (
     <div class="waveform" ref={element}>
-      <canvas ref={canvas} aria-hidden="true" />
+      <canvas ref={canvas} />
     </div>
   );
 }

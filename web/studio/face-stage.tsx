@@ -1,5 +1,6 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Box } from '../../src/core/box.ts';
+import type { PreviewView } from '../api.ts';
 import { clock, percent } from '../format.ts';
 import { Icon } from '../parts/icons.tsx';
 import { Mouth, WORD } from '../parts/mouth.tsx';
@@ -71,7 +72,10 @@ function Empty({ choose, record }: { choose: () => void; record: () => void }) {
     <div class="vacant">
       <div class="word" aria-hidden="true">
         {WORD.map((shape, i) => (
-          <Mouth key={i} {...shape} />
+          <span key={i}>
+            <Mouth {...shape} />
+            <i style={{ height: `${6 + shape.open * 58}px` }} />
+          </span>
         ))}
       </div>
       <h2>{t('face.drop')}</h2>
@@ -109,11 +113,14 @@ function Shown({
   choose,
 }: StageProps & { face: DraftFace; choose: () => void }) {
   const [marks, setMarks] = useState<Marks>({ box: true, points: true, mask: true });
+  const [near, setNear] = useState(false);
   const { view, error, pending, retry } = preview;
   return (
     <>
       {view ? (
-        <Frame {...{ draft, view, marks, pending, change }} />
+        <div class="fit">
+          <Frame {...{ draft, view, marks, near, pending, change }} />
+        </div>
       ) : error === undefined ? (
         <div class="vacant" role="status">
           <Mouth speaking />
@@ -146,6 +153,10 @@ function Shown({
               {t(`face.${mark}`)}
             </button>
           ))}
+          <button type="button" class="mark" aria-pressed={near} onClick={() => setNear(!near)}>
+            <Icon name="zoom" />
+            {t('face.near')}
+          </button>
         </fieldset>
         {face.seconds > 0.1 && (
           <label class="moment">
@@ -176,10 +187,12 @@ function Shown({
 interface FrameProps extends Omit<StageProps, 'preview'> {
   readonly view: NonNullable<PreviewState['view']>;
   readonly marks: Marks;
+  /** Only the face is shown, as large as it goes. */
+  readonly near: boolean;
   readonly pending: boolean;
 }
 
-function Frame({ draft, view, marks, pending, change }: FrameProps) {
+function Frame({ draft, view, marks, near, pending, change }: FrameProps) {
   const { width, height, found, face } = view.layers;
   return (
     <figure
@@ -188,9 +201,11 @@ function Frame({ draft, view, marks, pending, change }: FrameProps) {
       data-pending={pending}
       aria-busy={pending}
     >
-      <img src={view.picture} alt={t('face.alt')} />
-      <Overlay {...{ view, marks }} settings={draft.settings} />
-      {found.length > 1 && (
+      <div class="layers" style={near ? nearStyle(view) : {}}>
+        <img src={view.picture} alt={t('face.alt')} />
+        <Overlay {...{ view, marks }} settings={draft.settings} />
+      </div>
+      {found.length > 1 && !near && (
         <div class="choices">
           {found.map((box, i) => (
             <button
@@ -206,9 +221,19 @@ function Frame({ draft, view, marks, pending, change }: FrameProps) {
           ))}
         </div>
       )}
-      {found.length > 1 && <figcaption>{t('face.which')}</figcaption>}
+      {found.length > 1 && !near && <figcaption>{t('face.which')}</figcaption>}
     </figure>
   );
+}
+
+/** Brings the face to the middle, as large as it goes with some room, but shows nothing outside the picture. */
+function nearStyle({ box, layers: { width, height } }: PreviewView): Record<string, string> {
+  const scale = Math.min(6, Math.max(1, (0.74 * height) / (box.y2 - box.y1)));
+  const shift = (middle: number, whole: number) =>
+    Math.min(0, Math.max(1 - scale, 0.5 - (middle / whole) * scale));
+  const x = shift((box.x1 + box.x2) / 2, width);
+  const y = shift((box.y1 + box.y2) / 2, height);
+  return { '--near': String(scale), transform: `translate(${x * 100}%, ${y * 100}%) scale(${scale})` };
 }
 
 function placeOf({ x1, y1, x2, y2 }: Box, width: number, height: number) {

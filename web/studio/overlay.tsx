@@ -16,7 +16,7 @@ export function Overlay({ view, settings, marks }: { view: PreviewView; settings
   const { width, height, landmarks } = view.layers;
   const box = boxNow(view, settings);
   const middle = Math.floor((box.y1 + box.y2) / 2);
-  const dot = Math.max(width, height) / 340;
+  const dot = Math.max(1, (box.x2 - box.x1) / 75);
   return (
     <>
       {marks.mask && <Veil view={view} />}
@@ -68,5 +68,5 @@ function Veil({ view }: { view: PreviewView }) {
     };
     picture.src = maskPicture;
   }, [maskPicture]);
-  return <canvas class="veil" ref={canvas} aria-hidden="true" />;
+  return <canvas class="veil" ref={canvas} />;
 }

@@ -79,7 +79,9 @@ function useStream(kind: RecorderProps['kind']): { stream: MediaStream | undefin
   useEffect(() => {
     let closed = false;
     let opened: MediaStream | undefined;
-    const end = () => opened?.getTracks().forEach((track) => track.stop());
+    const end = () => {
+      for (const track of opened?.getTracks() ?? []) track.stop();
+    };
     // Over plain http from another machine browsers have no mediaDevices at all.
     const asked =
       navigator.mediaDevices?.getUserMedia(WANTED[kind]) ?? Promise.reject(new Error('no devices'));
@@ -142,7 +144,6 @@ function CameraView({ stream, address }: { stream: MediaStream | undefined; addr
     video.current!.srcObject = address === undefined ? (stream ?? null) : null;
     if (address !== undefined) video.current!.src = address;
   }, [stream, address]);
-  // biome-ignore lint/a11y/useMediaCaption: one's own picture
   return <video ref={video} autoPlay muted playsInline controls={address !== undefined} />;
 }
 

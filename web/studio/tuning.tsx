@@ -13,6 +13,10 @@ interface TuningProps {
 
 /** What people change first; all other options follow in their groups. */
 const MOUTH = ['bboxShift', 'extraMargin', 'parsingMode', 'leftCheekWidth', 'rightCheekWidth'];
+
+/** Options that only count where the face is parsed. */
+const PARSED = ['parsingMode', 'leftCheekWidth', 'rightCheekWidth'];
+
 const TIME = ['syncMode', 'silence'];
 
 /** Chosen in the picture. */
@@ -30,12 +34,14 @@ export function Tuning({ settings, view, change }: TuningProps) {
     const same = value === undefined || value === options.get(name)?.standard;
     change(same ? rest : { ...rest, [name]: value });
   };
+  const byLandmarks = view?.mask === 'landmarks';
+  const mouth = byLandmarks ? MOUTH.filter((name) => !PARSED.includes(name)) : MOUTH;
   const field = (spec: OptionSpec | undefined) =>
     spec && (
       <Field
         key={spec.name}
         {...{ spec, value: settings[spec.name], onChange: (value: OptionValue) => set(spec.name, value) }}
-        off={isOff(spec.name, settings, view)}
+        off={isOff(spec.name, settings)}
         sensible={spec.name === 'bboxShift' ? view?.range : undefined}
       />
     );
@@ -50,10 +56,16 @@ export function Tuning({ settings, view, change }: TuningProps) {
           </button>
         )}
       </div>
-      {model && field({ ...model, kind: 'choice', choices: ['auto', ...models], group: 'Model' })}
+      {model &&
+        models.length > 0 &&
+        field({ ...model, kind: 'choice', choices: ['auto', ...models], group: 'Model' })}
       <h3>{t('tune.mouth')}</h3>
-      {MOUTH.map((name) => field(options.get(name)))}
-      {view?.mask === 'landmarks' && <p class="aside">{t('face.byLandmarks')}</p>}
+      {mouth.map((name) => field(options.get(name)))}
+      {byLandmarks && (
+        <p class="aside">
+          {t('face.byLandmarks')} <a href="#/models">{t('face.toModels')}</a>
+        </p>
+      )}
       <h3>{t('tune.time')}</h3>
       {TIME.map((name) => field(options.get(name)))}
       <details>
@@ -64,11 +76,10 @@ export function Tuning({ settings, view, change }: TuningProps) {
   );
 }
 
-function isOff(name: string, { parsingMode, model }: Settings, view: PreviewView | undefined): boolean {
-  if (name === 'extraMargin') return model === 'musetalk-1.0';
-  if (!/^(parsingMode|(left|right)CheekWidth)$/.test(name)) return false;
-  if (view?.mask === 'landmarks' || model === 'musetalk-1.0') return true;
-  return name !== 'parsingMode' && parsingMode !== undefined && parsingMode !== 'jaw';
+/** Options that the model or another option makes pointless. */
+function isOff(name: string, { parsingMode = 'jaw', model }: Settings): boolean {
+  if (model === 'musetalk-1.0' && (name === 'extraMargin' || PARSED.includes(name))) return true;
+  return name.endsWith('CheekWidth') && parsingMode !== 'jaw';
 }
 
 function onlyFace({ face }: Settings): Settings {

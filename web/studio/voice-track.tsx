@@ -52,7 +52,7 @@ export function VoiceTrack({ draft, change }: { draft: Draft; change: (part: Par
             <div class="line">
               <h2>{t('voice.drop')}</h2>
               <span class="row">
-                <button type="button" class="button" onClick={choose}>
+                <button type="button" class="button quiet" onClick={choose}>
                   <Icon name="file" />
                   {t('voice.choose')}
                 </button>
@@ -102,7 +102,6 @@ function Loaded({ voice, heard, choose }: LoadedProps) {
     <div class="loaded">
       {heard !== undefined && (
         <>
-          {/* biome-ignore lint/a11y/useMediaCaption: a recording without words that are known */}
           <audio
             {...{ ref: audio, src: heard, preload: 'metadata' }}
             onPlay={() => setPlaying(true)}

@@ -9,7 +9,12 @@ export type Language = 'en' | 'zh';
 const TEXTS: Readonly<Record<Language, Readonly<Record<TextName, string>>>> = { en, zh };
 const KEY = 'musetalk.language';
 const listeners = new Set<() => void>();
-let language: Language = chosen();
+let language: Language | undefined;
+
+function current(): Language {
+  language ??= chosen();
+  return language;
+}
 
 function chosen(): Language {
   const kept = localStorage.getItem(KEY);
@@ -19,7 +24,7 @@ function chosen(): Language {
 
 /** The language now, and a way to change it; what uses it is drawn again. */
 export function useLanguage(): [Language, (language: Language) => void] {
-  const now = useSyncExternalStore(subscribe, () => language);
+  const now = useSyncExternalStore(subscribe, current);
   return [now, setLanguage];
 }
 
@@ -36,12 +41,12 @@ function setLanguage(next: Language): void {
 
 /** The language now, for formats of numbers and dates. */
 export function languageTag(): string {
-  return language === 'zh' ? 'zh-CN' : 'en';
+  return current() === 'zh' ? 'zh-CN' : 'en';
 }
 
 /** The text of that name, with `{names}` filled in. */
 export function t(name: TextName, values: Readonly<Record<string, string | number>> = {}): string {
-  return TEXTS[language][name].replace(/\{(\w+)\}/g, (_, key: string) => String(values[key] ?? ''));
+  return TEXTS[current()][name].replace(/\{(\w+)\}/g, (_, key: string) => String(values[key] ?? ''));
 }
 
 /** The text of that name where there is one: for names that the service made. */
