@@ -336,11 +336,11 @@ export function resolveTraining(config: TrainConfig, flags: TrainFlags, data: st
   };
 }
 
-/** A kind that goes with the weights to begin with. */
+/** A kind that goes with the name of weights to begin with. */
 function trainingOf(from: string | undefined): Training {
-  if (from === undefined || from === 'mini') return 'mini';
-  if (/1\.?0$|v1$/.test(from)) return 'musetalk-1.0';
-  return /musetalk|\.(?:pth|bin|safetensors)$/i.test(from) ? 'musetalk-1.5-first' : 'mini';
+  const version = /^(?:musetalk-?)?v?(1\.?0|1|1\.?5)$/i.exec(from ?? '')?.[1];
+  if (version) return version.endsWith('5') ? 'musetalk-1.5-first' : 'musetalk-1.0';
+  return /\.(?:pth|bin|safetensors)$/i.test(from ?? '') ? 'musetalk-1.5-first' : 'mini';
 }
 
 function partsOf(train: Training, tuned: boolean, updates: number): Partial<Defaults> {

@@ -36,7 +36,11 @@ async function trained(config: TrainConfig, output: string) {
   );
   const lossesOf = (part: string, name: string) =>
     told.filter((progress) => progress.part === part).map(({ values }) => values[name]!);
-  return { report, notes, told, lossesOf };
+  const heldBack = async (part: string, name: string): Promise<number[]> => {
+    const log = (await readFile(join(output, 'run', part, 'log.jsonl'), 'utf8')).trim().split('\n');
+    return log.flatMap((line) => JSON.parse(line).validation?.[name] ?? []);
+  };
+  return { report, notes, told, lossesOf, heldBack };
 }
 
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
@@ -45,17 +49,23 @@ const opened = (model: string, models?: string) =>
 
 test('mini learns to hear and to draw, its folder is a model, and a person is learned from there', async () => {
   const output = join(root, 'mini');
-  const config = { updates: 8, sharpen: 2, sound: 12, batch: 2, warmUp: 1, validateEvery: 4 } as const;
-  const { report, told, lossesOf } = await trained({ train: 'mini', ...config }, output);
-  assert.deepEqual(report.updates, { sound: 12, picture: 8, sharpen: 2 });
+  const config = {
+    updates: 9,
+    sharpen: 2,
+    sound: 16,
+    batch: 2,
+    warmUp: 1,
+    rate: 1e-3,
+    validateEvery: 3,
+  } as const;
+  const { report, told, lossesOf, heldBack } = await trained({ train: 'mini', ...config }, output);
+  assert.deepEqual(report.updates, { sound: 16, picture: 9, sharpen: 2 });
   assert.equal(report.finished, true);
-  for (const [part, name] of [
-    ['picture', 'picture'],
-    ['sound', 'codes'],
-  ] as const) {
-    const losses = lossesOf(part, name);
-    assert.ok(mean(losses.slice(-3)) < 0.9 * mean(losses.slice(0, 3)), `${part}: ${losses}`);
-  }
+  const codes = lossesOf('sound', 'codes');
+  assert.ok(mean(codes.slice(-3)) < 0.8 * mean(codes.slice(0, 3)), `sound: ${codes}`);
+  // Random tints make the losses of single batches too uneven to compare so soon.
+  const pixels = await heldBack('picture', 'pixels');
+  assert.ok(pixels.at(-1)! < 0.9 * pixels[0]!, `picture: ${pixels}`);
   assert.ok(told.every(({ samplesPerSecond, secondsLeft }) => samplesPerSecond > 0 && secondsLeft >= 0));
 
   const model = await opened(output);
@@ -77,7 +87,7 @@ test('mini learns to hear and to draw, its folder is a model, and a person is le
   const other = train({ config: { data, ...often, from: output, sharpen: 4, batch: 2 }, output: tuned }, run);
   await assert.rejects(other, (error: MuseTalkError) => {
     assert.equal(error.code, 'CONFLICT');
-    assert.match(error.message, /another warmUp, sharpen|another sharpen, warmUp/);
+    assert.match(error.message, /another warmUp, sharpen/);
     return true;
   });
 });

@@ -1,7 +1,15 @@
 /** Trains by a configuration: what `musetalk train` does. */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MuseTalkError } from '../core/errors.ts';
-import { prepareSettings, resolveTraining, type TrainConfig, type TrainFlags } from '../options/train.ts';
+import { isMini } from '../lips/mini-networks.ts';
+import {
+  prepareSettings,
+  resolveTraining,
+  type TrainConfig,
+  type TrainFlags,
+  type Training,
+} from '../options/train.ts';
 import { prepareData } from './data/prepare.ts';
 import { trainMini } from './mini/train-mini.ts';
 import { trainMuseTalk } from './musetalk/train-musetalk.ts';
@@ -41,7 +49,9 @@ export async function train(
       hint: 'Name prepared data with --data, or videos of one person with --clip.',
     });
   }
-  const settings = resolveTraining(config, flags, data);
+  const from = flags.from ?? config.from;
+  const kind = flags.train ?? config.train ?? (from === undefined ? undefined : await kindOfFolder(from));
+  const settings = resolveTraining({ ...config, ...(kind && { train: kind }) }, flags, data);
   await claimFolder(output, settings);
   if (flags.clip !== undefined) {
     const onSkipped = (video: string, reason: string) => onNote?.(`${video}: ${reason}`);
@@ -79,6 +89,13 @@ export async function train(
     ([part, count]) => count >= Number(wanted[part as 'unet' | 'sync' | 'picture' | 'sharpen' | 'sound']),
   );
   return { output, train: settings.train, updates, finished, report };
+}
+
+/** What a folder to begin with holds, where that is a folder of ours. */
+async function kindOfFolder(from: string): Promise<Training | undefined> {
+  if (await isMini(from)) return 'mini';
+  const files = await readdir(from).catch(() => [] as string[]);
+  return files.includes('unet.safetensors') ? 'musetalk-1.5-first' : undefined;
 }
 
 function trainerOf(kind: Session['settings']['train']) {

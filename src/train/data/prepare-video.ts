@@ -26,7 +26,7 @@ import { type ClipEntry, clipFile } from './prepared.ts';
 import { writeWav } from './wav.ts';
 
 /** Frames a second of all prepared data. */
-export const DATA_RATE = 25;
+const DATA_RATE = 25;
 
 /** Which video, and where its clips go under which name. */
 export interface PrepareTask {

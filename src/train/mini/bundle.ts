@@ -19,6 +19,8 @@ export interface MiniBundle {
   readonly face: ReadonlyMap<string, FloatTensor>;
   /** What the eight numbers of a lip code mean. Without it a bundle can be used, but not trained on. */
   readonly components: Float32Array | undefined;
+  /** Texts in the header of the file, such as the licence. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The tensor of the basis in a bundle: [8, 94]. */
@@ -42,7 +44,11 @@ export async function readMiniBundle(from: string): Promise<MiniBundle> {
       return new Map(await Promise.all(names.map(read)));
     };
     const components = file.entries.has(COMPONENTS) ? (await file.readFloat(COMPONENTS)).data : undefined;
-    return { config, sound: await under('sound.'), face: await under('face.'), components };
+    const texts = [...file.metadata].flatMap(([name, text]) =>
+      typeof text === 'string' ? [[name, text]] : [],
+    );
+    const metadata = Object.fromEntries(texts) as Record<string, string>;
+    return { config, sound: await under('sound.'), face: await under('face.'), components, metadata };
   } finally {
     await file.close();
   }
@@ -59,7 +65,7 @@ export function basisOfBundle({ components }: MiniBundle, from: string): LipBasi
 
 /** Writes a bundle that `dub --model FOLDER` accepts: half-precision weights and their settings. */
 export async function writeMiniBundle(folder: string, bundle: MiniBundle): Promise<void> {
-  const { config, sound, face, components } = bundle;
+  const { config, sound, face, components, metadata = { format: 'pt' } } = bundle;
   const named = (prefix: string, tensors: ReadonlyMap<string, FloatTensor>) =>
     Array.from(tensors, ([name, value]) => ({ name: prefix + name, tensor: castFloat(value, 'float16') }));
   await mkdir(folder, { recursive: true });
@@ -70,7 +76,7 @@ export async function writeMiniBundle(folder: string, bundle: MiniBundle): Promi
       ...named('face.', face),
       ...(components ? [{ name: COMPONENTS, tensor: tensor([MINI_CODE, LIP_NUMBERS], components) }] : []),
     ],
-    { format: 'pt' },
+    metadata,
   );
   const path = join(folder, MINI_CONFIG_FILE);
   await writeFile(`${path}.part`, `${JSON.stringify(config)}\n`);

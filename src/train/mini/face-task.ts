@@ -47,6 +47,7 @@ const RAMP = 200;
 /** Average over time of the weights: what is used at the end. */
 const AVERAGE = 0.999;
 
+/** The training of the network that draws: graphs, starting weights and batches, for `trainLoop`. */
 export async function faceTask(options: FaceTaskOptions): Promise<Task<FaceBatch>> {
   const { batch, rate, sharpen, threads, spinning } = options;
   const running = { ...(threads !== undefined && { threads }), ...(spinning !== undefined && { spinning }) };

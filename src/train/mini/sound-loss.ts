@@ -34,7 +34,7 @@ function weighted(d: Value, weight: Value): Value {
 }
 
 /** |d| − β/2, rounded off to d²/2β where |d| < β. */
-export function smoothL1(d: Value, beta: number): Value {
+function smoothL1(d: Value, beta: number): Value {
   const size = abs(d);
   const inner = minimum(size, beta);
   return mul(mul(inner, sub(size, mul(inner, 0.5))), 1 / beta);

@@ -73,7 +73,7 @@ export function sampledClips(
 }
 
 /** Successive frames of a sample. */
-export function framesOf(train: TrainSettings['train']): number {
+function framesOf(train: TrainSettings['train']): number {
   return train === 'musetalk-1.5-second' || train === 'sync' ? SYNC_FRAMES : 1;
 }
 
