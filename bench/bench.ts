@@ -1,7 +1,7 @@
 // All benchmarks, as tables and as JSON in bench/results/, with what they ran on.
 //
 //   npm run bench                      everything: many minutes, and 5 GB of disk for seeded weights of full size
-//   npm run bench -- pixels dubs       parts: pixels, networks, dubs
+//   npm run bench -- pixels dubs       parts: pixels, networks, dubs, service
 //   npm run bench -- --smoke           each part as small as it can be, in seconds
 //   npm run bench -- --threads 2
 import { execFileSync } from 'node:child_process';
@@ -15,6 +15,7 @@ import { ROOT, textOf } from '../test/sources.ts';
 import { timeDubs } from './dubs.bench.ts';
 import { timeNetworks } from './networks.bench.ts';
 import { timePixels } from './pixels.bench.ts';
+import { timeService } from './service.bench.ts';
 
 /** One line of a table: what was measured, and the figures by name and unit. */
 interface Row {
@@ -35,7 +36,7 @@ const { values, positionals } = parseArgs({
 const { smoke } = values;
 const threads = Number(values.threads);
 
-const PARTS: Readonly<Record<string, () => AsyncGenerator<Row>>> = { pixels, networks, dubs };
+const PARTS: Readonly<Record<string, () => AsyncGenerator<Row>>> = { pixels, networks, dubs, service };
 
 const wanted = positionals.length > 0 ? positionals : Object.keys(PARTS);
 for (const part of wanted)
@@ -83,6 +84,12 @@ async function* dubs(): AsyncGenerator<Row> {
     const whole = { fps: frames / seconds, 'fps drawing': frames / draw, 's in all': seconds };
     const parts = Object.fromEntries(Object.entries(stages).map(([stage, spent]) => [`s ${stage}`, spent]));
     yield { part: 'dubs', name, figures: { ...whole, 's to first frame': firstFrame, MB: memory, ...parts } };
+  }
+}
+
+async function* service(): AsyncGenerator<Row> {
+  for await (const { name, jobsPerSecond, alone } of timeService({ smoke })) {
+    yield { part: 'service', name, figures: { 'jobs a second': jobsPerSecond, 'ms for one alone': alone } };
   }
 }
 

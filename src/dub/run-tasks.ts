@@ -58,7 +58,7 @@ export async function* runTasks(
 }
 
 /** Loads a model for a task, and keeps it for the next ones as long as they have the same settings. */
-class SharedModel {
+export class SharedModel {
   readonly #given: LipModel | undefined;
   #loaded: { settings: string; model: LipModel } | undefined;
 

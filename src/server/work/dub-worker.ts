@@ -3,14 +3,22 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DubReport, dub } from '../../dub/dub.ts';
 import { preview } from '../../dub/preview.ts';
+import { SharedModel } from '../../dub/run-tasks.ts';
 import { type Image, image } from '../../image/image.ts';
 import { encodePng } from '../../media/write-frames.ts';
 import { checkOptions } from '../../options/check.ts';
-import type { DubInput } from '../../options/dub.ts';
+import type { DubInput, DubSettings } from '../../options/dub.ts';
 import { previewSettings } from '../../options/preview.ts';
 import type { DubJobRequest, DubResult } from '../view.ts';
 import type { JobRun } from './runner.ts';
 import { soundOfSegments } from './segments.ts';
+
+/** The model of the last dub stays loaded for the next one, as long as it asks for the same. */
+const shared = new SharedModel(undefined);
+let release: NodeJS.Timeout | undefined;
+
+/** Milliseconds without a dub after which its memory is given back. */
+const IDLE_MS = 300_000;
 
 interface PreviewJob {
   readonly kind: 'preview';
@@ -43,10 +51,23 @@ async function runDub(
     ...(boxes && { coords: join(folder, 'boxes.json') }),
   } as DubInput;
   const spoken = parts ? segments : undefined;
-  const report = await dub(input, { signal, limits, spoken, onProgress, onWarning });
+  onProgress({ stage: 'load', done: 0, total: 0, elapsed: 0 });
+  clearTimeout(release);
+  const model = await shared.open({ ...settings, models, threads } as Partial<DubSettings>);
+  try {
+    const report = await dub(input, { model, signal, limits, spoken, onProgress, onWarning });
+    return await finish(report, work, file);
+  } finally {
+    release = setTimeout(() => void shared.close(), IDLE_MS);
+    release.unref();
+  }
+}
+
+/** Leaves the report beside the video; gives what the job's record keeps. */
+async function finish(report: DubReport, work: string, file: string): Promise<DubResult> {
   const { output: _, ...facts } = report;
   await writeFile(join(work, 'report.json'), JSON.stringify(facts));
-  return { ...resultOf(report), file, bytes: (await stat(output)).size };
+  return { ...resultOf(report), file, bytes: (await stat(join(work, file))).size };
 }
 
 function resultOf({ frameCount: frames, duration, model, sourceFrames, withoutFace, seconds }: DubReport) {
