@@ -22,6 +22,7 @@ export interface MiniConfig {
   readonly gain: number;
 }
 
+/** The loaded networks of mini. */
 export interface MiniNetworks {
   readonly config: MiniConfig;
   /** mel [1, 80, 512] → codes and opening [1, 9, 256] */
@@ -31,6 +32,7 @@ export interface MiniNetworks {
   close(): Promise<void>;
 }
 
+/** What mini draws from. */
 export interface MiniFaces {
   readonly crops: Tensor<'uint8'>;
   readonly references: Tensor<'uint8'>;

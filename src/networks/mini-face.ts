@@ -30,7 +30,7 @@ import { bytesOfSigned, signedPicture, unitPicture } from './pictures.ts';
 /** Side of the square face that mini draws, in pixels. */
 export const MINI_SIZE = 128;
 /** Pixels folded into channels along each axis. */
-export const MINI_FOLD = 4;
+const MINI_FOLD = 4;
 /** Numbers of a lip code. */
 export const MINI_CODE = 8;
 
@@ -45,7 +45,7 @@ export interface MiniFaceConfig {
 }
 
 /** The sizes that ship. */
-export const MINI_FACE: MiniFaceConfig = { channels: [64, 128, 192], embedding: 128, groups: 16, heads: 4 };
+const MINI_FACE: MiniFaceConfig = { channels: [64, 128, 192], embedding: 128, groups: 16, heads: 4 };
 
 /** Rows above the middle that the last level sees so that its borders are right; dropped at the end. */
 const HALO = 2;

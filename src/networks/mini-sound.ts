@@ -37,7 +37,7 @@ export interface MiniSoundConfig {
 export const MINI_SOUND_CONTEXT = 34;
 
 /** The sizes that ship. */
-export const MINI_SOUND: MiniSoundConfig = { width: 160, dilations: [1, 2, 4, 8, 1, 2, 4, 8] };
+const MINI_SOUND: MiniSoundConfig = { width: 160, dilations: [1, 2, 4, 8, 1, 2, 4, 8] };
 
 /** Mel bands that the encoder takes. */
 export const MINI_BANDS = 80;
