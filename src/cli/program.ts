@@ -4,6 +4,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { dubCommand } from './commands/dub.ts';
 import { modelsCommand } from './commands/models.ts';
 import { previewCommand } from './commands/preview.ts';
+import { reportCommand } from './commands/report.ts';
 import { runCommand } from './commands/run.ts';
 import { serveCommand, workerCommand } from './commands/serve.ts';
 import { trainCommand } from './commands/train.ts';
@@ -31,6 +32,7 @@ export function musetalk(): Command {
     dubCommand(),
     previewCommand(),
     runCommand(),
+    reportCommand(),
     serveCommand(),
     workerCommand(),
     trainCommand(),

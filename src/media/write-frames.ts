@@ -51,3 +51,10 @@ export async function writeImage(path: string, { width, height, channels, data }
 export function encodePng({ width, height, channels, data }: Image): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels } }).png({ compressionLevel: 1 }).toBuffer();
 }
+
+/** A picture as the bytes of a JPEG file, good enough to judge by and small enough to send. */
+export function encodeJpeg({ width, height, channels, data }: Image): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels } })
+    .jpeg({ quality: 82, chromaSubsampling: '4:4:4' })
+    .toBuffer();
+}

@@ -1,0 +1,77 @@
+/** Pairs the frames of a dub with those of its source, whatever order the source was shown in. */
+import { sourceFrame } from '../avatar/order.ts';
+import type { Box } from '../core/box.ts';
+import { type Alignment, alignFrames } from './align.ts';
+import type { SeenFaces } from './seen-faces.ts';
+import { ALIGN_COLUMNS } from './seen-faces.ts';
+import { cellsOutside } from './sketch.ts';
+
+/** Frames to either side over whose mean a frame's cells are measured: what stands still tells no frame from another. */
+const LOCAL = 10;
+
+/** The orders in which a source may be shown, where it is shorter than its dub. */
+const ORDERS = ['bounce', 'loop', 'remap'] as const;
+
+/** The alignment in the order that explains the dub best. */
+export function fitSource(
+  dub: SeenFaces,
+  source: readonly Float32Array[],
+  { width, height }: { readonly width: number; readonly height: number },
+): Alignment {
+  const count = dub.sketches.length;
+  const columns = Math.ceil(width / Math.max(4, Math.ceil(width / ALIGN_COLUMNS)));
+  const rows = dub.sketches[0]!.length / columns;
+  const own = changesOf(dub.sketches);
+  const theirs = changesOf(source);
+  const outside = dub.faces.map((face) =>
+    cellsOutside(face && mouthPart(face.box), { columns, rows }, { width, height }, ALIGN_COLUMNS),
+  );
+  const difference = (frame: number, other: number) =>
+    meanSquare(own[frame]!, theirs[other]!, outside[frame]!);
+  const lengths = { source: source.length, sound: count };
+  const orders: ((frame: number) => number)[] =
+    source.length === count
+      ? [(frame) => frame]
+      : [
+          (frame) => Math.min(frame, source.length - 1),
+          ...ORDERS.map((mode) => (frame: number) => sourceFrame(mode, frame, lengths)),
+        ];
+  const found = orders.map((expected) =>
+    alignFrames({ count, sourceCount: source.length, expected, difference }),
+  );
+  return found.reduce((best, next) => (next.cost < best.cost ? next : best));
+}
+
+/** What a dub draws anew: the face below the middle line, and some room. */
+function mouthPart({ x1, x2, y1, y2 }: Box): Box {
+  const [width, height] = [x2 - x1, y2 - y1];
+  return { x1: x1 - 0.05 * width, x2: x2 + 0.05 * width, y1: y1 + 0.46 * height, y2: y2 + 0.1 * height };
+}
+
+/** Each frame's cells without their mean over the frames nearby. */
+function changesOf(sketches: readonly Float32Array[]): Float32Array[] {
+  const [first] = sketches;
+  if (!first) return [];
+  const sums = new Float64Array(first.length);
+  const add = (index: number, sign: 1 | -1) => {
+    const sketch = sketches[index];
+    if (sketch) for (let i = 0; i < sums.length; i++) sums[i]! += sign * sketch[i]!;
+  };
+  for (let i = 0; i < LOCAL; i++) add(i, 1);
+  return sketches.map((sketch, index) => {
+    add(index + LOCAL, 1);
+    if (index > LOCAL) add(index - LOCAL - 1, -1);
+    const count = Math.min(index + LOCAL, sketches.length - 1) - Math.max(index - LOCAL, 0) + 1;
+    return sketch.map((value, i) => value - sums[i]! / count);
+  });
+}
+
+function meanSquare(a: Float32Array, b: Float32Array, where: Uint8Array): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    if (!where[i]) continue;
+    sum += (a[i]! - b[i]!) ** 2;
+    count++;
+  }
+  return count === 0 ? 0 : sum / count;
+}

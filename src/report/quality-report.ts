@@ -1,0 +1,286 @@
+/** The quality of a dub, measured on the file: how well lips and sound agree, and what a viewer may see. */
+import { basename } from 'node:path';
+import { MuseTalkError } from '../core/errors.ts';
+import { builtinFinder } from '../face/builtin.ts';
+import type { FaceChoice, FaceFinder } from '../face/finder.ts';
+import { loadFaceModels } from '../face/models.ts';
+import type { MediaLimits } from '../media/limits.ts';
+import { openVideo } from '../media/open-video.ts';
+import { toNumber } from '../media/rate.ts';
+import { readSound } from '../media/read-sound.ts';
+import type { SoundSource, VideoSource } from '../media/source.ts';
+import { closedMouth } from '../sound/silence.ts';
+import { fitColors } from './color-fit.ts';
+import { findingsOf, flickerSeries, sharpnessSeries } from './findings.ts';
+import { fitSource } from './fit-source.ts';
+import { hearOpening } from './heard.ts';
+import { LIMITS } from './limits.ts';
+import type { Measured } from './measured.ts';
+import { type MouthSeries, movementInSpeech } from './mouth.ts';
+import { collectColors, measurePixels, type PairedSource } from './pixels.ts';
+import type { Finding, QualityReport } from './result.ts';
+import { type SeenFaces, seeFaces, sketchVideo } from './seen-faces.ts';
+import { median, quantile } from './statistics.ts';
+import { measureSync } from './sync.ts';
+import { type Thumbnail, thumbnailsOf } from './thumbnails.ts';
+import { readTiming } from './timing.ts';
+
+/** What is looked at. */
+export interface ReportFiles {
+  /** The dub. */
+  readonly video: string;
+  /** The video that was dubbed: with it, colours, seams, sharpness and the order of frames are told for certain. */
+  readonly source?: string | undefined;
+  /** The sound that the mouth should say; the dub's own by default. */
+  readonly sound?: string | undefined;
+}
+
+/** The stages of a report, in their order. */
+export type ReportStage = 'faces' | 'source' | 'sound' | 'pixels';
+
+/** What stands around a report. */
+export interface ReportRun {
+  /** Which face is measured; the largest by default. */
+  readonly choice?: FaceChoice | undefined;
+  /** A face finder that gives meshes, used instead of the built-in one and left open. */
+  readonly finder?: FaceFinder | undefined;
+  /** Folder of mini's bundle; the one of the package by default. */
+  readonly mini?: string | undefined;
+  readonly limits?: Partial<MediaLimits> | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { stage: ReportStage; done: number; total: number }) => void) | undefined;
+}
+
+/** A report with the pictures of its worst moments. */
+export interface ReportResult {
+  readonly report: QualityReport;
+  readonly thumbnails: readonly Thumbnail[];
+}
+
+/**
+ * Measures a dub. Pixels of a few frames are held at a time; every other number takes some 5 KB a frame.
+ *
+ * @throws MuseTalkError as the reading of video and sound does; the signal's reason after an abort.
+ */
+export async function reportOn(files: ReportFiles, run: ReportRun = {}): Promise<ReportResult> {
+  const { signal, limits } = run;
+  const notes: string[] = [];
+  const video = await openVideo(files.video, { limits, signal });
+  const source = await openSource(files, video, notes, run);
+  const sound = await openSound(files, notes, run);
+  const finder = run.finder ?? builtinFinder(await loadFaceModels());
+  try {
+    const { seen, measured, paired } = await measure(files, { video, source, sound }, finder, run);
+    if (!source)
+      notes.push(
+        'Without --source, frames left out or repeated, seams, colours and changes outside the face cannot be told.',
+      );
+    if (measured.sync && measured.sync.offset === null)
+      notes.push(
+        'Lips and sound agree at no lag clearly better than at others: nothing is said about their offset.',
+      );
+    if (measured.sync?.by === 'loudness')
+      notes.push(
+        'The bundled model that hears phones is not there: lips are compared with loudness, which needs longer and clearer speech.',
+      );
+    notes.push('SyncNet is off: its weights are not used for reports.');
+    const report = summarize(files, { video, sound }, measured, notes);
+    const thumbnails = await thumbnailsOf(report.findings, video, seen.faces, paired, signal);
+    return { report, thumbnails };
+  } finally {
+    if (!run.finder) await finder.close();
+  }
+}
+
+interface Opened {
+  readonly video: VideoSource;
+  readonly source: VideoSource | undefined;
+  readonly sound: SoundSource | undefined;
+}
+
+async function openSource(
+  { source: path }: ReportFiles,
+  video: VideoSource,
+  notes: string[],
+  { limits, signal }: ReportRun,
+): Promise<VideoSource | undefined> {
+  if (path === undefined) return undefined;
+  const source = await openVideo(path, { fps: video.fps, limits, signal });
+  // A dub of a source of odd size has a pixel more.
+  const fits = (a: number, b: number) => a - b >= 0 && a - b <= 1;
+  if (fits(video.width, source.width) && fits(video.height, source.height)) return source;
+  notes.push(
+    `The source has ${source.width}×${source.height} pixels and the dub ${video.width}×${video.height}: they are not compared.`,
+  );
+  return undefined;
+}
+
+async function openSound(
+  { sound, video }: ReportFiles,
+  notes: string[],
+  { limits, signal }: ReportRun,
+): Promise<SoundSource | undefined> {
+  try {
+    return await readSound(sound ?? video, { limits, signal });
+  } catch (error) {
+    if (sound !== undefined || !(error instanceof MuseTalkError) || error.code !== 'NO_SOUND') throw error;
+    notes.push('The video has no sound: give it with --sound, so that lips can be compared with it.');
+    return undefined;
+  }
+}
+
+async function measure(
+  files: ReportFiles,
+  { video, source, sound }: Opened,
+  finder: FaceFinder,
+  run: ReportRun,
+): Promise<{ seen: SeenFaces; measured: Measured; paired: PairedSource | undefined }> {
+  const { signal, onProgress } = run;
+  const watching = (stage: ReportStage, total: number) => ({
+    signal,
+    onFrame: (done: number) => onProgress?.({ stage, done, total }),
+  });
+  const fps = toNumber(video.fps);
+  const frames = video.frameCount;
+  const seen = await seeFaces(video, finder, { choice: run.choice }, watching('faces', frames));
+  const { paired, alignment, colors } = await pair(
+    seen,
+    video,
+    source,
+    watching('source', source?.frameCount ?? 0),
+  );
+
+  onProgress?.({ stage: 'sound', done: 0, total: 0 });
+  const opening = Float32Array.from(seen.faces, (face) => face?.opening ?? Number.NaN);
+  const movement = Float32Array.from(seen.faces, (face) => face?.movement ?? Number.NaN);
+  const mouth = sound && { fps, opening, movement, silence: await silenceOf(sound, video) };
+  const heard = sound && (await hearOpening(sound, { fps: video.fps, frames, folder: run.mini, signal }));
+  const sync = heard && {
+    by: heard.by,
+    heard: heard.opening,
+    ...measureSync(mouth ? withoutStill(mouth) : opening, heard.opening, { fps, by: heard.by }),
+  };
+
+  const pixels = await measurePixels(video, seen.faces, paired, watching('pixels', frames));
+  const timing = video.kind === 'video' ? await readTiming(files.video, signal) : undefined;
+  const measured = { fps, faces: seen.faces, pixels, mouth, sync, alignment, colors, timing };
+  return { seen, measured, paired };
+}
+
+/** The opening, without what stands still in speech: that agrees with any sound, or with none. */
+function withoutStill(mouth: MouthSeries): Float32Array {
+  const opening = Float32Array.from(mouth.opening);
+  for (const { start, end, value } of movementInSpeech(mouth))
+    if (value < LIMITS.speech) opening.fill(Number.NaN, start, end);
+  return opening;
+}
+
+async function pair(
+  seen: SeenFaces,
+  video: VideoSource,
+  source: VideoSource | undefined,
+  watching: Parameters<typeof sketchVideo>[1],
+) {
+  if (!source) return { paired: undefined, alignment: undefined, colors: undefined };
+  const alignment = fitSource(seen, await sketchVideo(source, watching), video);
+  const colors = fitColors(
+    await collectColors(video, seen.faces, { video: source, frames: alignment.sources }),
+  );
+  return { paired: { video: source, frames: alignment.sources, colors: colors.map }, alignment, colors };
+}
+
+async function silenceOf(sound: SoundSource, { fps, frameCount }: VideoSource): Promise<Float32Array> {
+  const silence = new Float32Array(frameCount);
+  let frame = 0;
+  for await (const weight of closedMouth(sound.samples(), { fps })) {
+    if (frame === frameCount) break;
+    silence[frame++] = weight;
+  }
+  return silence;
+}
+
+function summarize(
+  files: ReportFiles,
+  { video, sound }: Pick<Opened, 'video' | 'sound'>,
+  measured: Measured,
+  notes: string[],
+): QualityReport {
+  const { sync, mouth, faces, pixels, alignment, colors, timing, fps } = measured;
+  const findings = findingsOf(measured);
+  const faults = findings.filter(({ severity }) => severity === 'fault');
+  const missing = faces.filter((face) => face === null).length;
+  const sharpness = sharpnessSeries(measured).series;
+  const flicker = flickerSeries(measured);
+  return {
+    format: 1,
+    verdict: faults.length === 0 ? 'good' : 'faults',
+    summary: summaryOf(faults),
+    video: {
+      ...{ name: basename(files.video), width: video.width, height: video.height, fps: rounded(fps)! },
+      ...{ frames: video.frameCount, duration: rounded(video.duration)! },
+      sound: sound ? basename(sound.path) : null,
+      source: files.source === undefined ? null : basename(files.source),
+    },
+    findings,
+    notes,
+    measures: {
+      sync: sync
+        ? {
+            by: sync.by,
+            offset: sync.offset === null ? null : rounded(sync.offset),
+            confidence: rounded(sync.confidence) ?? 0,
+            agreement: rounded(sync.agreement) ?? 0,
+            windows: sync.windows.map((window) => ({
+              start: rounded(window.start)!,
+              end: rounded(window.end)!,
+              offset: window.offset === null ? null : rounded(window.offset),
+              confidence: rounded(window.confidence) ?? 0,
+            })),
+            curve: sync.curve.map((agreement, i) => ({
+              lag: rounded((i - (sync.curve.length - 1) / 2) / fps)!,
+              agreement: rounded(agreement) ?? 0,
+            })),
+          }
+        : null,
+      faces: { found: faces.length - missing, missing },
+      sharpness: rounded(median(sharpness)),
+      flicker: rounded(median(flicker)),
+      seam: rounded(quantile(pixels.seam, 0.95)),
+      tint: rounded(quantile(pixels.tint, 0.95)),
+      outside: rounded(quantile(pixels.outside, 0.95)),
+      colors: colors ? { kind: colors.kind, error: rounded(colors.error)! } : null,
+      dropped: alignment?.dropped.map(({ frame }) => frame) ?? [],
+      doubled: alignment?.doubled.map(({ frame }) => frame) ?? [],
+      timing: {
+        irregular: timing?.irregular.length ?? 0,
+        soundStart: rounded(timing?.soundStart),
+        soundLength: rounded(timing?.soundLength),
+        videoLength: rounded(timing?.videoLength ?? video.duration)!,
+      },
+    },
+    series: {
+      opening: list(mouth?.opening ?? faces.map((face) => face?.opening ?? Number.NaN)),
+      heard: list(sync?.heard ?? []),
+      silence: list(mouth?.silence ?? []),
+      sharpness: list(sharpness),
+      seam: list(pixels.seam),
+      flicker: list(flicker),
+      outside: list(pixels.outside),
+    },
+  };
+}
+
+function summaryOf(faults: readonly Finding[]): string {
+  if (faults.length === 0) return 'Nothing wrong was found.';
+  const titles = faults.map(({ title }) => title);
+  return `${faults.length === 1 ? 'One fault' : `${faults.length} faults`}: ${titles.join('; ')}.`;
+}
+
+function list(values: ArrayLike<number>): (number | null)[] {
+  return Array.from(values, rounded);
+}
+
+/** Four digits behind the point; null where nothing was measured. */
+function rounded(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) ? null : Math.round(value * 1e4) / 1e4;
+}

@@ -1,0 +1,57 @@
+/** A frame in small, for telling frames apart and comparing colours: means of cells, whose noise averages out. */
+import type { Box } from '../core/box.ts';
+import type { Image } from '../image/image.ts';
+
+/** Means of a frame's cells, row by row. */
+export interface Sketch {
+  readonly columns: number;
+  readonly rows: number;
+  /** RGB of each cell, 0 … 255. */
+  readonly colors: Float32Array;
+}
+
+/** Cells of `columns` × `rows` that cover the frame; none is smaller than four pixels. */
+export function sketchOf(frame: Image, mostColumns: number): Sketch {
+  const side = Math.max(4, Math.ceil(frame.width / mostColumns));
+  const columns = Math.ceil(frame.width / side);
+  const rows = Math.ceil(frame.height / side);
+  const colors = new Float32Array(columns * rows * 3);
+  const counts = new Float32Array(columns * rows);
+  const { width, height, channels, data } = frame;
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(y / side) * columns;
+    for (let x = 0, at = y * width * channels; x < width; x++, at += channels) {
+      const cell = row + Math.floor(x / side);
+      counts[cell]!++;
+      for (let c = 0; c < 3; c++) colors[cell * 3 + c]! += data[at + c]!;
+    }
+  }
+  for (let i = 0; i < colors.length; i++) colors[i]! /= counts[Math.floor(i / 3)]!;
+  return { columns, rows, colors };
+}
+
+/** The luma of each cell (BT.601), 0 … 255. */
+export function lumaOf({ colors }: Sketch): Float32Array {
+  const luma = new Float32Array(colors.length / 3);
+  for (let i = 0; i < luma.length; i++)
+    luma[i] = 0.299 * colors[3 * i]! + 0.587 * colors[3 * i + 1]! + 0.114 * colors[3 * i + 2]!;
+  return luma;
+}
+
+/** For each cell of a grid over a picture whether it lies wholly outside `box`; all do where there is none. */
+export function cellsOutside(
+  box: Box | null,
+  { columns, rows }: Pick<Sketch, 'columns' | 'rows'>,
+  { width, height }: { readonly width: number; readonly height: number },
+  mostColumns: number,
+): Uint8Array {
+  const outside = new Uint8Array(columns * rows).fill(1);
+  if (!box) return outside;
+  const side = Math.max(4, Math.ceil(width / mostColumns));
+  const [x1, x2] = [Math.floor(box.x1 / side), Math.floor(Math.min(box.x2, width - 1) / side)];
+  const [y1, y2] = [Math.floor(box.y1 / side), Math.floor(Math.min(box.y2, height - 1) / side)];
+  for (let y = Math.max(0, y1); y <= Math.min(rows - 1, y2); y++) {
+    for (let x = Math.max(0, x1); x <= Math.min(columns - 1, x2); x++) outside[y * columns + x] = 0;
+  }
+  return outside;
+}
