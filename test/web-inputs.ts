@@ -22,7 +22,7 @@ export const WEB_RUNNER = new URL('./web-runner.ts', import.meta.url).href;
 
 /** Makes them in a folder. */
 export async function webInputs(folder: string, { seconds = 1.5 } = {}): Promise<WebInputs> {
-  const sway = "scale=660:-2,crop=640:ih-16:x='10+8*sin(2*PI*t/2)':y='8+6*cos(2*PI*t/2)',crop=640:480:0:0";
+  const sway = "scale=960:-2,crop=640:480:x='103+8*sin(2*PI*t/2)':y='8+6*cos(2*PI*t/2)'";
   const square = (i: number) => `[${i}]scale=480:-2,crop=480:480:0:0[p${i}]`;
   return {
     video: await make(

@@ -60,6 +60,7 @@ export function Tuning({ settings, view, change }: TuningProps) {
         models.length > 0 &&
         field({ ...model, kind: 'choice', choices: ['auto', ...models], group: 'Model' })}
       <h3>{t('tune.mouth')}</h3>
+      {isMini(settings, models) && <p class="aside">{t('tune.mini')}</p>}
       {mouth.map((name) => field(options.get(name)))}
       {byLandmarks && (
         <p class="aside">
@@ -80,6 +81,11 @@ export function Tuning({ settings, view, change }: TuningProps) {
 function isOff(name: string, { parsingMode = 'jaw', model }: Settings): boolean {
   if (model === 'musetalk-1.0' && (name === 'extraMargin' || PARSED.includes(name))) return true;
   return name.endsWith('CheekWidth') && parsingMode !== 'jaw';
+}
+
+/** Whether mini will draw: where it was chosen, or where nothing else is there to choose. */
+function isMini({ model = 'auto' }: Settings, models: readonly string[]): boolean {
+  return model === 'mini' || (model === 'auto' && models.length === 1 && models[0] === 'mini');
 }
 
 function onlyFace({ face }: Settings): Settings {

@@ -56,6 +56,7 @@ export const en = {
     'The browser did not allow it. Allow the camera or the microphone for this page, then try again.',
   'tune.title': 'Tune',
   'tune.mouth': 'Mouth',
+  'tune.mini': 'Mini frames the face by itself. What is set here counts for the MuseTalk models.',
   'tune.time': 'Time',
   'tune.more': 'Everything else',
   'tune.reset': 'Back to the defaults',

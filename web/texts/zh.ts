@@ -55,6 +55,7 @@ export const zh: Readonly<Record<TextName, string>> = {
   'recorder.denied': '浏览器未允许。请允许本页使用摄像头或麦克风，然后重试。',
   'tune.title': '调整',
   'tune.mouth': '嘴部',
+  'tune.mini': '迷你模型自行框定人脸；此处的设置只对 MuseTalk 模型有效。',
   'tune.time': '时间',
   'tune.more': '其他选项',
   'tune.reset': '恢复默认值',
