@@ -9,7 +9,7 @@ import { scratch, wav } from './media-fixtures.ts';
 import { fixturePath } from './shared.ts';
 import { ROOT, textOf } from './sources.ts';
 
-const PORTRAIT = join(ROOT, 'assets', 'demo', 'portrait.png');
+const PORTRAIT = join(ROOT, 'test', 'fixtures', 'astronaut.jpg');
 
 function run(cwd: string, example: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(
