@@ -94,9 +94,9 @@ test('videos become data: faces are cut out, what cannot be used is named, and a
   const videos = join(root, 'videos');
   mkdirSync(join(videos, 'eileen'), { recursive: true });
   const picture = ['-loop', '1', '-framerate', '30', '-i', FACE];
-  const moving = ['-vf', 'scale=300:-2,crop=256:256:20+10*t:10', '-t', '1.2', '-shortest', ...x264];
+  const moving = ['-vf', 'scale=480:-2,crop=400:400:30+10*t:10', '-t', '1.2', '-shortest', ...x264];
   await make(join(videos, 'eileen', 'talk.mp4'), ...picture, ...tone({ seconds: 2 }), ...moving);
-  await make(join(videos, 'short.mp4'), ...picture, '-vf', 'scale=256:-2', '-t', '0.5', ...x264);
+  await make(join(videos, 'short.mp4'), ...picture, '-vf', 'scale=480:-2', '-t', '0.5', ...x264);
   await make(join(videos, 'none.mp4'), '-f', 'lavfi', '-i', 'testsrc2=s=128x128:r=25:d=1.2', ...x264);
   writeFileSync(join(videos, 'broken.mp4'), 'no video');
   const data = join(root, 'prepared');
@@ -115,7 +115,7 @@ test('videos become data: faces are cut out, what cannot be used is named, and a
     .filter((line) => 'clip' in line);
   const { speaker, frames, sound, faceWidth } = clip;
   assert.deepEqual([clip.clip, speaker, frames, sound], ['eileen-talk', 'eileen', 30, true]);
-  assert.ok(faceWidth > 64 && faceWidth < 256);
+  assert.ok(faceWidth > 64 && faceWidth < 300);
   const files = readdirSync(join(data, 'clips')).sort();
   const endings = ['crops', 'json', 'pictures', 'shapes', 'track.safetensors', 'wav'];
   assert.deepEqual(
