@@ -43,7 +43,11 @@ const folder = mkdtempSync(join(tmpdir(), 'screenshots-'));
 mkdirSync(values.out, { recursive: true });
 buildPage();
 const made = await webInputs(folder, { seconds: 5 });
-const inputs = { video: values.video ?? made.video, voice: values.voice ?? made.voice, pair: made.pair };
+const inputs = {
+  video: values.video ?? join(ROOT, 'test', 'fixtures', 'grid', 'briz6n.mp4'),
+  voice: values.voice ?? made.voice,
+  pair: made.pair,
+};
 const server = await startServer(
   {
     ...{ port: 0, data: values.data ?? join(folder, 'data'), minFree: 0 },
@@ -95,7 +99,7 @@ async function shoot(browser: Browser, { name, ...look }: Look, made: string | u
   if (id === undefined) {
     await page.locator('.go .button').click();
     await page.waitForURL(/dubs\/\w+/);
-    await page.waitForTimeout(2500);
+    await page.locator('.figures').waitFor({ timeout: PATIENCE });
     await keep('work');
     id = /dubs\/(\w+)/.exec(page.url())![1]!;
   }

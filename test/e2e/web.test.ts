@@ -154,7 +154,7 @@ test('a face is tuned, dubbed, watched, compared, downloaded and deleted in a br
 
   await t.test('models say what they need', async () => {
     await page.goto(`${url}/#/models`);
-    await page.getByText('musetalk-1.5', { exact: true }).waitFor();
+    await page.getByRole('heading', { name: 'MuseTalk 1.5' }).waitFor();
     await page.locator('.model summary').first().click();
     await page.getByText('musetalkV15/unet.pth').waitFor();
   });

@@ -72,10 +72,7 @@ function Empty({ choose, record }: { choose: () => void; record: () => void }) {
     <div class="vacant">
       <div class="word" aria-hidden="true">
         {WORD.map((shape, i) => (
-          <span key={i}>
-            <Mouth {...shape} />
-            <i style={{ height: `${6 + shape.open * 58}px` }} />
-          </span>
+          <Mouth key={i} {...shape} />
         ))}
       </div>
       <h2>{t('face.drop')}</h2>
