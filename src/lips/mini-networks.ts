@@ -20,6 +20,8 @@ export interface MiniConfig {
   readonly reach: number;
   /** Factor on every code: what the encoder's caution takes away. */
   readonly gain: number;
+  /** How much of the drawing's fine detail is added once more, 0 … 1; see `drawMini`. Default 0. */
+  readonly sharpen?: number | undefined;
 }
 
 /** The loaded networks of mini. */
@@ -76,11 +78,12 @@ export async function loadMini(
   const picture = ['B', MINI_SIZE, MINI_SIZE, 3] as const;
   try {
     const codes = heardCodes(weights);
-    const faces = drawMini(weights.at('face'), {
+    const feeds = {
       crops: input('crops', picture, 'uint8'),
       references: input('references', picture, 'uint8'),
       codes: input('codes', ['B', MINI_CODE]),
-    });
+    };
+    const faces = drawMini(weights.at('face'), feeds, { sharpen: config.sharpen });
     const [ears, hand] = await Promise.all([
       engine.load({ heard: codes }, options),
       engine.load({ faces }, options),
@@ -149,11 +152,11 @@ async function readConfig(folder: string): Promise<MiniConfig> {
       cause,
     });
   }
-  const { format, reach, gain } = config;
-  if (format !== 1 || !(Number(reach) > 0) || !(Number(gain) > 0)) {
+  const { format, reach, gain, sharpen = 0 } = config;
+  if (format !== 1 || !(Number(reach) > 0) || !(Number(gain) > 0) || !(Number(sharpen) >= 0)) {
     throw new MuseTalkError('BAD_FILE', `${path} is no configuration of mini that this version knows`, {
       hint: 'Use the file that belongs to the weights.',
     });
   }
-  return { format, reach: Number(reach), gain: Number(gain) };
+  return { format, reach: Number(reach), gain: Number(gain), sharpen: Number(sharpen) };
 }
