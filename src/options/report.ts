@@ -16,6 +16,3 @@ export const reportSettings = z.strictObject({
   }),
   ...dubSettings.pick({ face: true, overwrite: true }).shape,
 });
-
-/** The options of a report with their defaults filled in. */
-export type ReportSettings = z.output<typeof reportSettings>;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** The faults that a report can find. */
-export const FINDING_CODES = [
+const FINDING_CODES = [
   'lips-early',
   'lips-late',
   'moves-in-silence',

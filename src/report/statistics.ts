@@ -17,15 +17,9 @@ export function median(values: ArrayLike<number>): number {
 }
 
 /** The mean of the finite values; NaN where there are none. */
-export function mean(values: ArrayLike<number>): number {
+function mean(values: ArrayLike<number>): number {
   const known = Array.from(values).filter(Number.isFinite);
   return known.length === 0 ? Number.NaN : known.reduce((a, b) => a + b, 0) / known.length;
-}
-
-/** The standard deviation of the finite values. */
-export function deviation(values: ArrayLike<number>): number {
-  const middle = mean(values);
-  return Math.sqrt(mean(Array.from(values).map((value) => (value - middle) ** 2)));
 }
 
 /** Runs of consecutive indices for which `test` holds, `end` excluded, at least `least` long. */
