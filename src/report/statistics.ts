@@ -16,12 +16,6 @@ export function median(values: ArrayLike<number>): number {
   return quantile(values, 0.5);
 }
 
-/** The mean of the finite values; NaN where there are none. */
-function mean(values: ArrayLike<number>): number {
-  const known = Array.from(values).filter(Number.isFinite);
-  return known.length === 0 ? Number.NaN : known.reduce((a, b) => a + b, 0) / known.length;
-}
-
 /** Runs of consecutive indices for which `test` holds, `end` excluded, at least `least` long. */
 export function runs(
   count: number,
