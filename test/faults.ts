@@ -70,9 +70,9 @@ async function soundOf(clip: string, fault: Fault, folder: string): Promise<stri
   const result = new Float32Array(samples.length);
   const frames = 3 * 640 * (shift ?? 0);
   for (let i = 0; i < result.length; i++) result[i] = samples[i - frames] ?? 0;
-  // Nine tenths of a second of the middle fall silent, but for the room.
+  // From the middle of the sentence on there is only the room.
   if (shift === undefined)
-    for (let i = 0.4 * result.length; i < 0.7 * result.length; i++) result[Math.floor(i)]! *= 0.001;
+    for (let i = 0.4 * result.length; i < result.length; i++) result[Math.floor(i)]! *= 0.001;
   const path = join(folder, `${fault}.wav`);
   const bytes = Buffer.alloc(result.length * 2);
   for (const [i, sample] of result.entries())
@@ -118,7 +118,7 @@ function grownBox({ x1, x2, y1, y2 }: Box): Box {
   return { x1: x1 - w / 2, x2: x2 + w / 2, y1: y1 - h, y2: y2 + h };
 }
 
-/** Six levels brighter inside a box, without a passage. */
+/** Eight levels brighter inside a box, without a passage. */
 function brightened(frame: Image, box: Box): Image {
   const data = Uint8Array.from(frame.data);
   for (let y = Math.round(box.y1); y < Math.min(frame.height, box.y2); y++)

@@ -24,7 +24,7 @@ const BEFORE = 0.24;
 const AFTER = 0.2;
 
 /** Seconds of a stretch that is judged. */
-const SILENCE = 0.3;
+const SILENCE = 0.5;
 const SPEECH = 0.6;
 
 /** The travel of the lips in silence, in shares of the box's height per second, over each stretch of silence. */

@@ -85,6 +85,9 @@ export async function measurePixels(
   return series;
 }
 
+/** Frames whose colours are compared. */
+const COLOR_FRAMES = 5;
+
 /** Colours of places outside the faces of a few frames of dub and source. */
 export async function collectColors(
   video: VideoSource,
@@ -92,17 +95,23 @@ export async function collectColors(
   source: Pick<PairedSource, 'video' | 'frames'>,
 ): Promise<ColorPairs> {
   const pairs: { source: number[]; dub: number[] } = { source: [], dub: [] };
-  const count = Math.min(8, faces.length);
-  for (let k = 0; k < count; k++) {
-    const index = Math.floor(((k + 0.5) * faces.length) / count);
-    const [a, b] = await Promise.all([oneFrame(video, index), oneFrame(source.video, source.frames[index]!)]);
-    if (!a || !b) continue;
-    const [own, other] = [sketchOf(a, OUTSIDE_COLUMNS), sketchOf(sameSize(b, a), OUTSIDE_COLUMNS)];
-    const outside = cellsOutside(maskOf(faces[index]?.box ?? null), own, a, OUTSIDE_COLUMNS);
+  const count = Math.min(COLOR_FRAMES, faces.length);
+  const chosen = Array.from({ length: count }, (_, k) => Math.floor(((k + 0.5) * faces.length) / count));
+  const shown = await Promise.all(
+    chosen.map(async (index) => ({
+      face: faces[index] ?? null,
+      own: await oneFrame(video, index),
+      other: await oneFrame(source.video, source.frames[index]!),
+    })),
+  );
+  for (const { face, own, other } of shown) {
+    if (!own || !other) continue;
+    const [a, b] = [sketchOf(own, OUTSIDE_COLUMNS), sketchOf(sameSize(other, own), OUTSIDE_COLUMNS)];
+    const outside = cellsOutside(maskOf(face?.box ?? null), a, own, OUTSIDE_COLUMNS);
     for (const [cell, out] of outside.entries()) {
       if (!out) continue;
-      pairs.dub.push(...own.colors.subarray(3 * cell, 3 * cell + 3));
-      pairs.source.push(...other.colors.subarray(3 * cell, 3 * cell + 3));
+      pairs.dub.push(...a.colors.subarray(3 * cell, 3 * cell + 3));
+      pairs.source.push(...b.colors.subarray(3 * cell, 3 * cell + 3));
     }
   }
   return pairs;
@@ -115,7 +124,7 @@ export async function oneFrame(video: VideoSource, index: number): Promise<Image
 }
 
 /** What lies in this box may be changed by a dub. */
-export function maskOf(box: Box | null): Box | null {
+function maskOf(box: Box | null): Box | null {
   return box && grown(box, MASK_REACH);
 }
 

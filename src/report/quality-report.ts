@@ -83,7 +83,7 @@ export async function reportOn(files: ReportFiles, run: ReportRun = {}): Promise
       notes.push(
         'The bundled model that hears phones is not there: lips are compared with loudness, which needs longer and clearer speech.',
       );
-    notes.push('SyncNet is off: its weights are not used for reports.');
+    notes.push('SyncNet is off: reports measure the offset without it.');
     const report = summarize(files, { video, sound }, measured, notes);
     const thumbnails = await thumbnailsOf(report.findings, video, seen.faces, paired, signal);
     return { report, thumbnails };

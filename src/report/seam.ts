@@ -151,7 +151,10 @@ export function seamOver(frames: readonly SeamHeights[]): number {
   return (heights.sort()[heights.length - PLACES] ?? 0) / SCALE;
 }
 
-/** How much higher one side lies than the other, if the lower one lies still; else 0. */
+/** Of a step that is a seam, this much is made by the two rows of pixels that meet; of a soft passage, half. */
+const HARD = 0.7;
+
+/** How much higher one side lies than the other, if the lower one lies still and the step is a hard one; else 0. */
 function heightAt(
   difference: Float32Array,
   side: number,
@@ -162,9 +165,20 @@ function heightAt(
   const a = sideOf(difference, side, x, y, normal, 1);
   const b = sideOf(difference, side, x, y, normal, -1);
   const [still, moved] = a.spread < b.spread ? [a, b] : [b, a];
-  const height = Math.hypot(...moved.mean.map((value, c) => value - still.mean[c]!)) / Math.sqrt(3);
-  return still.spread < 0.25 * height + 0.5 ? height : 0;
+  const height = levelsBetween(moved.mean, still.mean);
+  if (still.spread >= 0.25 * height + 0.5) return 0;
+  const near = levelsBetween(
+    sideOf(difference, side, x, y, normal, 1, 1).mean,
+    sideOf(difference, side, x, y, normal, -1, 1).mean,
+  );
+  return near >= HARD * height ? height : 0;
 }
+
+function levelsBetween(a: Color, b: Color): number {
+  return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]) / Math.sqrt(3);
+}
+
+type Color = readonly [number, number, number];
 
 /** Mean difference (RGB) and mean absolute difference of a strip along one side of a line. */
 function sideOf(
@@ -174,10 +188,11 @@ function sideOf(
   y: number,
   [nx, ny]: readonly [number, number],
   sign: 1 | -1,
+  depth = DEPTH,
 ): { mean: [number, number, number]; spread: number } {
   let [r, g, b, spread] = [0, 0, 0, 0];
   for (let along = -HALF; along <= HALF; along++) {
-    for (let across = 1; across <= DEPTH; across++) {
+    for (let across = 1; across <= depth; across++) {
       const u = x + sign * across * nx - along * ny;
       const v = y + sign * across * ny + along * nx;
       const at = (v * side + u) * 3;
@@ -188,6 +203,6 @@ function sideOf(
       spread += Math.abs(dr) + Math.abs(dg) + Math.abs(db);
     }
   }
-  const count = (2 * HALF + 1) * DEPTH;
+  const count = (2 * HALF + 1) * depth;
   return { mean: [r / count, g / count, b / count], spread: spread / (3 * count) };
 }
