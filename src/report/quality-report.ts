@@ -16,7 +16,7 @@ import { fitSource } from './fit-source.ts';
 import { hearOpening } from './heard.ts';
 import { LIMITS } from './limits.ts';
 import type { Measured } from './measured.ts';
-import { type MouthSeries, movementInSpeech } from './mouth.ts';
+import { type MouthSeries, movementInSilence, movementInSpeech } from './mouth.ts';
 import { collectColors, measurePixels, type PairedSource } from './pixels.ts';
 import type { Finding, QualityReport } from './result.ts';
 import { type SeenFaces, seeFaces, sketchVideo } from './seen-faces.ts';
@@ -158,7 +158,7 @@ async function measure(
   const sync = heard && {
     by: heard.by,
     heard: heard.opening,
-    ...measureSync(mouth ? withoutStill(mouth) : opening, heard.opening, { fps, by: heard.by }),
+    ...measureSync(mouth ? withoutFaults(mouth) : opening, heard.opening, { fps, by: heard.by }),
   };
 
   const pixels = await measurePixels(video, seen.faces, paired, watching('pixels', frames));
@@ -167,11 +167,13 @@ async function measure(
   return { seen, measured, paired };
 }
 
-/** The opening, without what stands still in speech: that agrees with any sound, or with none. */
-function withoutStill(mouth: MouthSeries): Float32Array {
+/** The opening, without stretches in which the mouth has nothing to do with the sound: they agree with any lag. */
+function withoutFaults(mouth: MouthSeries): Float32Array {
   const opening = Float32Array.from(mouth.opening);
   for (const { start, end, value } of movementInSpeech(mouth))
     if (value < LIMITS.speech) opening.fill(Number.NaN, start, end);
+  for (const { start, end, value } of movementInSilence(mouth))
+    if (value > LIMITS.silence) opening.fill(Number.NaN, start, end);
   return opening;
 }
 

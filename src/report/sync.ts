@@ -33,6 +33,9 @@ const REACH = 0.48;
 /** Lags within this many seconds of the best one belong to its peak. */
 const PEAK = 0.13;
 
+/** Lags at either end of the search that are not believed. */
+const EDGE = 2;
+
 /** Seconds of a window, and from one to the next. */
 const WINDOW = 3;
 const STEP = 1;
@@ -136,7 +139,8 @@ function bestLag(
   const elsewhere = curve.filter((_, k) => Math.abs(k - best) > peak);
   const confidence = Math.max(0, Math.min(1, agreement - Math.max(...elsewhere)));
   const sure = confidence >= LEAST_CONFIDENCE[by] && agreement >= LEAST_AGREEMENT[by];
-  const atEdge = best === 0 || best === curve.length - 1;
+  // A peak that is still rising where the search ends is the flank of something else.
+  const atEdge = best < EDGE || best >= curve.length - EDGE;
   if (!sure || atEdge)
     return {
       offset: null,
