@@ -57,7 +57,11 @@ const mistakes: [args: string[], code: number, words: RegExp][] = [
   [['dub', 'a.mp4', 'b.wav'], 2, /-o, --output <file>' not specified\nhint: See: musetalk help dub/],
   [['dub', 'a.mp4', 'b.wav', '-o', 'c.txt'], 2, /videos are not written as ".txt"\nhint: .*\.mp4/],
   [['dub', 'no such.mp4', 'b.wav', '-o', join(root, 'c.mp4')], 3, /no such.mp4 does not exist\nhint: /],
-  [['dub', laid.video, laid.sound, '-o', join(root, 'c.mp4')], 5, /musetalk-1.5 .*missing the UNet/],
+  [
+    ['dub', laid.video, laid.sound, '-o', join(root, 'c.mp4'), '--model', 'musetalk-1.5'],
+    5,
+    /musetalk-1.5 .*missing the UNet/,
+  ],
   [['run', 'no such.yaml'], 3, /cannot read no such.yaml/],
   [['preview', FACE, '-o', join(root, 'p.png'), '--frame', '1'], 2, /has no frame 1\nhint: It has 1/],
   [['models', 'pull', '../../etc'], 2, /no model or network "..\/..\/etc"\nhint: Known are musetalk-1.5/],
