@@ -14,5 +14,5 @@ export const reportSettings = z.strictObject({
     value: 'FILE',
     description: "The sound that the mouth should say; the video's own by default",
   }),
-  ...dubSettings.pick({ face: true, overwrite: true }).shape,
+  ...dubSettings.pick({ face: true, models: true, overwrite: true }).shape,
 });

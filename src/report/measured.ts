@@ -4,6 +4,7 @@ import type { MouthSeries } from './mouth.ts';
 import type { PixelSeries } from './pixels.ts';
 import type { SeenFace } from './seen-faces.ts';
 import type { Sync } from './sync.ts';
+import type { SyncNetSays } from './sync-net.ts';
 import type { StreamTiming } from './timing.ts';
 
 /** Everything that was measured of a dub; what of it is a fault is decided afterwards. */
@@ -14,6 +15,8 @@ export interface Measured {
   /** Undefined without a sound. */
   readonly mouth: MouthSeries | undefined;
   readonly sync: (Sync & { readonly by: 'mini' | 'loudness'; readonly heard: Float32Array }) | undefined;
+  /** Undefined without a sound or without its weights. */
+  readonly syncNet: SyncNetSays | undefined;
   /** Undefined without a source. */
   readonly alignment: Alignment | undefined;
   readonly colors: ColorFit | undefined;

@@ -1,29 +1,31 @@
 /** The quality of a dub, measured on the file: how well lips and sound agree, and what a viewer may see. */
-import { basename } from 'node:path';
 import { MuseTalkError } from '../core/errors.ts';
 import { builtinFinder } from '../face/builtin.ts';
 import type { FaceChoice, FaceFinder } from '../face/finder.ts';
 import { loadFaceModels } from '../face/models.ts';
+import { findSyncNet } from '../lips/sync-files.ts';
+import { openSyncJudge, type SyncJudge } from '../lips/sync-judge.ts';
 import type { MediaLimits } from '../media/limits.ts';
 import { openVideo } from '../media/open-video.ts';
 import { toNumber } from '../media/rate.ts';
 import { readSound } from '../media/read-sound.ts';
 import type { SoundSource, VideoSource } from '../media/source.ts';
+import { modelsFolder } from '../nn/folders.ts';
 import { closedMouth } from '../sound/silence.ts';
 import { fitColors } from './color-fit.ts';
-import { findingsOf, flickerSeries, sharpnessSeries } from './findings.ts';
 import { fitSource } from './fit-source.ts';
 import { hearOpening } from './heard.ts';
 import { LIMITS } from './limits.ts';
 import type { Measured } from './measured.ts';
 import { type MouthSeries, movementInSilence, movementInSpeech } from './mouth.ts';
 import { collectColors, measurePixels, type PairedSource } from './pixels.ts';
-import type { Finding, QualityReport } from './result.ts';
+import type { QualityReport } from './result.ts';
 import { type SeenFaces, seeFaces, sketchVideo } from './seen-faces.ts';
-import { median, quantile } from './statistics.ts';
 import { measureSync } from './sync.ts';
+import { askSyncNet, type SyncNetSays } from './sync-net.ts';
 import { type Thumbnail, thumbnailsOf } from './thumbnails.ts';
 import { readTiming } from './timing.ts';
+import { writeUp } from './write-up.ts';
 
 /** What is looked at. */
 export interface ReportFiles {
@@ -46,6 +48,8 @@ export interface ReportRun {
   readonly finder?: FaceFinder | undefined;
   /** Folder of mini's bundle; the one of the package by default. */
   readonly mini?: string | undefined;
+  /** Folder of models, asked only for a SyncNet; the usual one by default. */
+  readonly models?: string | undefined;
   readonly limits?: Partial<MediaLimits> | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: { stage: ReportStage; done: number; total: number }) => void) | undefined;
@@ -71,6 +75,7 @@ export async function reportOn(files: ReportFiles, run: ReportRun = {}): Promise
   const finder = run.finder ?? builtinFinder(await loadFaceModels());
   try {
     const { seen, measured, paired } = await measure(files, { video, source, sound }, finder, run);
+    const syncNet = sound && (await judgeSync({ video, faces: seen.faces, sound }, notes, run));
     if (!source)
       notes.push(
         'Without --source, frames left out or repeated, seams, colours and changes outside the face cannot be told.',
@@ -83,8 +88,7 @@ export async function reportOn(files: ReportFiles, run: ReportRun = {}): Promise
       notes.push(
         'The bundled model that hears phones is not there: lips are compared with loudness, which needs longer and clearer speech.',
       );
-    notes.push('SyncNet is off: reports measure the offset without it.');
-    const report = summarize(files, { video, sound }, measured, notes);
+    const report = writeUp(files, { video, sound }, { ...measured, syncNet }, notes);
     const thumbnails = await thumbnailsOf(report.findings, video, seen.faces, paired, signal);
     return { report, thumbnails };
   } finally {
@@ -134,7 +138,7 @@ async function measure(
   { video, source, sound }: Opened,
   finder: FaceFinder,
   run: ReportRun,
-): Promise<{ seen: SeenFaces; measured: Measured; paired: PairedSource | undefined }> {
+): Promise<{ seen: SeenFaces; measured: Omit<Measured, 'syncNet'>; paired: PairedSource | undefined }> {
   const { signal, onProgress } = run;
   const watching = (stage: ReportStage, total: number) => ({
     signal,
@@ -165,6 +169,35 @@ async function measure(
   const timing = video.kind === 'video' ? await readTiming(files.video, signal) : undefined;
   const measured = { fps, faces: seen.faces, pixels, mouth, sync, alignment, colors, timing };
   return { seen, measured, paired };
+}
+
+/** What the SyncNet of the models folder says; undefined, and a note, where there is none that can be used. */
+async function judgeSync(
+  seen: Parameters<typeof askSyncNet>[1],
+  notes: string[],
+  { models, signal, onProgress }: ReportRun,
+): Promise<SyncNetSays | undefined> {
+  let judge: SyncJudge;
+  try {
+    const file = await findSyncNet(modelsFolder(models));
+    if (!file) {
+      notes.push('SyncNet is not in the models folder (musetalk models pull syncnet): it was not asked.');
+      return undefined;
+    }
+    judge = await openSyncJudge(file);
+  } catch (error) {
+    if (!(error instanceof MuseTalkError)) throw error;
+    notes.push(`SyncNet was not asked: ${error.message}.`);
+    return undefined;
+  }
+  try {
+    return await askSyncNet(judge, seen, {
+      signal,
+      onWindow: (done, total) => onProgress?.({ stage: 'sound', done, total }),
+    });
+  } finally {
+    await judge.close();
+  }
 }
 
 /** The opening, without stretches in which the mouth has nothing to do with the sound: they agree with any lag. */
@@ -199,90 +232,4 @@ async function silenceOf(sound: SoundSource, { fps, frameCount }: VideoSource): 
     silence[frame++] = weight;
   }
   return silence;
-}
-
-function summarize(
-  files: ReportFiles,
-  { video, sound }: Pick<Opened, 'video' | 'sound'>,
-  measured: Measured,
-  notes: string[],
-): QualityReport {
-  const { sync, mouth, faces, pixels, alignment, colors, timing, fps } = measured;
-  const findings = findingsOf(measured);
-  const faults = findings.filter(({ severity }) => severity === 'fault');
-  const missing = faces.filter((face) => face === null).length;
-  const sharpness = sharpnessSeries(measured).series;
-  const flicker = flickerSeries(measured);
-  return {
-    format: 1,
-    verdict: faults.length === 0 ? 'good' : 'faults',
-    summary: summaryOf(faults),
-    video: {
-      ...{ name: basename(files.video), width: video.width, height: video.height, fps: rounded(fps)! },
-      ...{ frames: video.frameCount, duration: rounded(video.duration)! },
-      sound: sound ? basename(sound.path) : null,
-      source: files.source === undefined ? null : basename(files.source),
-    },
-    findings,
-    notes,
-    measures: {
-      sync: sync
-        ? {
-            by: sync.by,
-            offset: sync.offset === null ? null : rounded(sync.offset),
-            confidence: rounded(sync.confidence) ?? 0,
-            agreement: rounded(sync.agreement) ?? 0,
-            windows: sync.windows.map((window) => ({
-              start: rounded(window.start)!,
-              end: rounded(window.end)!,
-              offset: window.offset === null ? null : rounded(window.offset),
-              confidence: rounded(window.confidence) ?? 0,
-            })),
-            curve: sync.curve.map((agreement, i) => ({
-              lag: rounded((i - (sync.curve.length - 1) / 2) / fps)!,
-              agreement: rounded(agreement) ?? 0,
-            })),
-          }
-        : null,
-      faces: { found: faces.length - missing, missing },
-      sharpness: rounded(median(sharpness)),
-      flicker: rounded(median(flicker)),
-      seam: rounded(quantile(pixels.seam, 0.95)),
-      tint: rounded(quantile(pixels.tint, 0.95)),
-      outside: rounded(quantile(pixels.outside, 0.95)),
-      colors: colors ? { kind: colors.kind, error: rounded(colors.error)! } : null,
-      dropped: alignment?.dropped.map(({ frame }) => frame) ?? [],
-      doubled: alignment?.doubled.map(({ frame }) => frame) ?? [],
-      timing: {
-        irregular: timing?.irregular.length ?? 0,
-        soundStart: rounded(timing?.soundStart),
-        soundLength: rounded(timing?.soundLength),
-        videoLength: rounded(timing?.videoLength ?? video.duration)!,
-      },
-    },
-    series: {
-      opening: list(mouth?.opening ?? faces.map((face) => face?.opening ?? Number.NaN)),
-      heard: list(sync?.heard ?? []),
-      silence: list(mouth?.silence ?? []),
-      sharpness: list(sharpness),
-      seam: list(pixels.seam),
-      flicker: list(flicker),
-      outside: list(pixels.outside),
-    },
-  };
-}
-
-function summaryOf(faults: readonly Finding[]): string {
-  if (faults.length === 0) return 'Nothing wrong was found.';
-  const titles = faults.map(({ title }) => title);
-  return `${faults.length === 1 ? 'One fault' : `${faults.length} faults`}: ${titles.join('; ')}.`;
-}
-
-function list(values: ArrayLike<number>): (number | null)[] {
-  return Array.from(values, rounded);
-}
-
-/** Four digits behind the point; null where nothing was measured. */
-function rounded(value: number | undefined): number | null {
-  return value === undefined || !Number.isFinite(value) ? null : Math.round(value * 1e4) / 1e4;
 }

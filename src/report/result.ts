@@ -56,6 +56,13 @@ const syncSchema = z.strictObject({
   curve: z.array(z.strictObject({ lag: z.number(), agreement: z.number() })),
 });
 
+const syncNetSchema = z.strictObject({
+  offset: z.number().nullable().meta({ description: 'Seconds; positive: the sound comes after the lips' }),
+  confidence: z.number().meta({ description: 'Median distance of all lags less the least, 0 … 1.4' }),
+  windows: z.int().meta({ description: 'Stretches of 0.64 s that were judged' }),
+  curve: z.array(z.strictObject({ lag: z.number(), distance: z.number() })),
+});
+
 /** A whole report. */
 export const reportSchema = z.strictObject({
   format: z.literal(1),
@@ -75,6 +82,7 @@ export const reportSchema = z.strictObject({
   notes: z.array(z.string()).meta({ description: 'What could not be measured, and why' }),
   measures: z.strictObject({
     sync: syncSchema.nullable(),
+    syncNet: syncNetSchema.nullable().meta({ description: 'Where its weights are in the models folder' }),
     faces: z.strictObject({ found: z.int(), missing: z.int() }),
     sharpness: z.number().nullable().meta({ description: "Of the mouth; 1 is the source's" }),
     flicker: z

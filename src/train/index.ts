@@ -6,7 +6,9 @@
  *
  * @module
  */
+
 export { parseTrainConfig, type TrainConfig, type TrainFlags, type TrainSettings } from '../options/train.ts';
+export { syncMel, syncMelRows } from '../sound/sync-mel.ts';
 export { latestCheckpoint, readCheckpoint, saveCheckpoint, type TrainingState } from './checkpoint.ts';
 export { type PrepareReport, type PrepareRun, prepareData } from './data/prepare.ts';
 export { initialWeights } from './initial.ts';
@@ -27,7 +29,6 @@ export type { TrainProgress, TrainReport, TrainRun } from './run.ts';
 export { cosineSchedule, linearSchedule, type Schedule, type ScheduleOptions } from './schedule.ts';
 export { STAGE_SETTINGS, type StageBatch, type StageTaskOptions, stageTask } from './stage-task.ts';
 export { type Stage, type StageGraphs, type StageOptions, stageGraphs } from './stages.ts';
-export { syncMel } from './sync-mel.ts';
 export { type TrainCall, type TrainRequest, train } from './train.ts';
 export { drawMargin, type MarginOptions, mouthMaskBox, withMarginBelow } from './training-crop.ts';
-export { soundPiece, syncMelRows, trainingConditions } from './training-sound.ts';
+export { soundPiece, trainingConditions } from './training-sound.ts';

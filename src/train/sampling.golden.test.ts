@@ -6,6 +6,7 @@ import { expectClose } from '../../test/close.ts';
 import { readFloats, readNpy } from '../../test/npy.ts';
 import { type GoldenCase, golden } from '../../test/shared.ts';
 import type { Box, Point } from '../core/box.ts';
+import { syncMel, syncMelFilters, syncMelRows } from '../sound/sync-mel.ts';
 import { Random } from './random.ts';
 import {
   alikePoses,
@@ -15,9 +16,8 @@ import {
   unionBox,
   unlikeMouths,
 } from './reference-choice.ts';
-import { syncMel, syncMelFilters } from './sync-mel.ts';
 import { drawMargin, mouthMaskBox, withMarginBelow } from './training-crop.ts';
-import { soundPiece, syncMelRows, trainingConditions } from './training-sound.ts';
+import { soundPiece, trainingConditions } from './training-sound.ts';
 
 const { folder, cases } = golden('train');
 

@@ -51,9 +51,3 @@ export function soundPiece(frame: number): { frame: number; firstSample: number;
   const later = frame >= LATE_FRAME ? LATER_FRAMES : 0;
   return { frame: frame - later, firstSample: (later / 25) * SAMPLE_RATE, lastSample: 30 * SAMPLE_RATE };
 }
-
-/** The mel rows (80 a second) of 16 frames of 25 fps that start at a frame: 52 of them, end excluded. */
-export function syncMelRows(frame: number): { start: number; end: number } {
-  const start = Math.floor((80 * frame) / 25);
-  return { start, end: start + 52 };
-}

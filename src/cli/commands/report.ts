@@ -51,6 +51,7 @@ export function reportCommand(): Command {
         { video, source: settings.source, sound: settings.sound },
         {
           choice: faceChoice(settings.face),
+          models: settings.models,
           signal,
           onProgress: ({ stage, ...progress }) =>
             messages.progress({ stage, title: TITLES[stage], ...progress, unit: 'frames' }),

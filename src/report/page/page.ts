@@ -63,7 +63,7 @@ function tiles(report: QualityReport): string {
 }
 
 function tilesOf({ measures, video }: QualityReport): Tile[] {
-  const { sync, faces, sharpness, seam, flicker, outside, dropped, doubled, colors } = measures;
+  const { sync, syncNet, faces, sharpness, seam, flicker, outside, dropped, doubled, colors } = measures;
   const beside = video.source === null ? 'of the upper face' : 'of the source';
   const offset = sync?.offset ?? null;
   const list: (Tile | undefined)[] = [
@@ -73,6 +73,14 @@ function tilesOf({ measures, video }: QualityReport): Tile[] {
       about: sync ? `confidence ${sync.confidence.toFixed(2)}, usual ±40 ms` : 'no sound',
       codes: ['lips-early', 'lips-late'],
     },
+    syncNet
+      ? {
+          name: 'SyncNet',
+          value: syncNet.offset === null ? 'unknown' : `${Math.round(syncNet.offset * 1000)} ms`,
+          about: `confidence ${syncNet.confidence.toFixed(2)}`,
+          codes: [],
+        }
+      : undefined,
     { name: 'Sharpness of the mouth', value: times(sharpness), about: beside, codes: ['blurred-mouth'] },
     seam === null
       ? undefined

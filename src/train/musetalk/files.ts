@@ -14,7 +14,6 @@ export interface TrainingFiles {
   /** The UNet's configuration, where the models folder has one. */
   readonly unetConfig: string | undefined;
   readonly vgg: string | undefined;
-  readonly syncNet: string | undefined;
 }
 
 /**
@@ -49,7 +48,6 @@ export async function locateTraining(models: string | undefined): Promise<Traini
     whisper: { weights: whisper, config: await firstThere(folder, ['whisper/config.json']) },
     unetConfig: fileOf('unet-1.5', /\.json$/) ?? fileOf('unet-1.0', /\.json$/),
     vgg: fileOf('vgg19', weights),
-    syncNet: fileOf('syncnet', weights),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Image } from '../../image/image.ts';
 import { positionalEncoding } from '../../networks/positional-encoding.ts';
 import { SYNC_FRAMES } from '../../networks/syncnet.ts';
 import type { TrainSettings } from '../../options/train.ts';
+import { syncMel, syncMelRows } from '../../sound/sync-mel.ts';
 import { type FaceTrack, trainingBox } from '../data/face-track.ts';
 import { AS_IT_IS, drawTint, type Tint, writePicture } from '../data/pictures.ts';
 import { clipFile } from '../data/prepared.ts';
@@ -21,9 +22,8 @@ import {
   landmarksInCrop,
 } from '../reference-choice.ts';
 import type { StageBatch } from '../stage-task.ts';
-import { syncMel } from '../sync-mel.ts';
 import { drawMargin, withMarginBelow } from '../training-crop.ts';
-import { syncMelRows, trainingConditions } from '../training-sound.ts';
+import { trainingConditions } from '../training-sound.ts';
 import type { FrozenAnswers } from './frozen-answers.ts';
 
 /** A clip that can be drawn from. */

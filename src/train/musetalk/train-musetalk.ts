@@ -5,7 +5,8 @@ import { MuseTalkError } from '../../core/errors.ts';
 import type { FloatTensor, Tensor } from '../../core/tensor.ts';
 import type { Image } from '../../image/image.ts';
 import { VAE_DECODER } from '../../lips/musetalk-networks.ts';
-import { STABLE_SYNCNET, SYNC_FRAMES, syncNet } from '../../networks/syncnet.ts';
+import { findOwnSyncNet, findSyncNet, type SyncNetFile } from '../../lips/sync-files.ts';
+import { SYNC_FRAMES, syncNet } from '../../networks/syncnet.ts';
 import { MUSETALK_UNET, readUnetConfig, type UnetConfig, unet } from '../../networks/unet.ts';
 import { readVaeConfig, type VaeConfig, vaeDecoder } from '../../networks/vae.ts';
 import { vgg19Features } from '../../networks/vgg19.ts';
@@ -28,7 +29,6 @@ import { keepPictures, type ReportedPart } from '../report.ts';
 import { partFolder, runPart, type Session } from '../run.ts';
 import { type StageBatch, stageTask } from '../stage-task.ts';
 import type { Stage } from '../stages.ts';
-import { findOwnSyncNet, type OwnSyncNet } from '../sync/sync-files.ts';
 import { locateTraining, locateUnet, readJson, type TrainingFiles } from './files.ts';
 import { openFrozenAnswers } from './frozen-answers.ts';
 import { batchOf, drawSample, type Sampler, sampledClips } from './samples.ts';
@@ -199,7 +199,7 @@ async function openJudges(session: Session, files: TrainingFiles) {
     } else
       onNote?.(`The perceptual loss is off: VGG19 is not in ${files.folder} (musetalk models pull vgg19).`);
   }
-  let judge: OwnSyncNet | undefined;
+  let judge: SyncNetFile | undefined;
   let syncFile: FrozenFile | undefined;
   if (train === 'musetalk-1.5-second' && losses.sync > 0) {
     judge = await syncJudge(session, files);
@@ -226,7 +226,7 @@ async function openJudges(session: Session, files: TrainingFiles) {
 }
 
 /** The sync net that the settings name, else upstream's, else one of our own in the models folder. */
-async function syncJudge({ settings }: Session, files: TrainingFiles): Promise<OwnSyncNet | undefined> {
+async function syncJudge({ settings }: Session, files: TrainingFiles): Promise<SyncNetFile | undefined> {
   if (settings.syncNet !== undefined) {
     const named = await findOwnSyncNet(settings.syncNet);
     if (named) return named;
@@ -235,8 +235,7 @@ async function syncJudge({ settings }: Session, files: TrainingFiles): Promise<O
       facts: { folder: settings.syncNet },
     });
   }
-  if (files.syncNet) return { size: 256, config: STABLE_SYNCNET, weights: files.syncNet };
-  return findOwnSyncNet(join(files.folder, 'syncnet'));
+  return findSyncNet(files.folder);
 }
 
 /** By how much a file's VGG19 is narrower than the published one. */

@@ -1,6 +1,7 @@
 /** Trains a sync net of our own: whether 16 frames of a mouth and the sound of 0.64 s belong together. */
 import type { FloatTensor, Tensor } from '../../core/tensor.ts';
 import { tensor } from '../../core/tensor.ts';
+import { smallSyncNet, writeSyncNet } from '../../lips/sync-files.ts';
 import { SYNC_FRAMES, SYNC_MEL_ROWS, syncNet } from '../../networks/syncnet.ts';
 import { Trainer } from '../../nn/trainer.ts';
 import { input } from '../../nn/value.ts';
@@ -16,7 +17,6 @@ import { Random } from '../random.ts';
 import type { ReportedPart } from '../report.ts';
 import { partFolder, runPart, type Session } from '../run.ts';
 import { cosineSchedule, linearSchedule } from '../schedule.ts';
-import { smallSyncNet, writeSyncNet } from './sync-files.ts';
 
 /** Inputs of a step. */
 interface SyncBatch {

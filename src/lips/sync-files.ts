@@ -1,12 +1,14 @@
-/** Sync nets of our own on disk: `syncnet.json` with their sizes, and `syncnet.safetensors`. */
-import { access, rename, writeFile } from 'node:fs/promises';
+/** Sync nets on disk: upstream's in one file; our own as `syncnet.json` with their sizes, and `syncnet.safetensors`. */
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { FloatTensor } from '../../core/tensor.ts';
-import { readConfig } from '../../networks/network-config.ts';
-import type { SyncNetConfig } from '../../networks/syncnet.ts';
-import { writeSafetensors } from '../../nn/weights/write-safetensors.ts';
-import { readJson } from '../musetalk/files.ts';
+import { MuseTalkError } from '../core/errors.ts';
+import type { FloatTensor } from '../core/tensor.ts';
+import { findNetwork } from '../models/inventory.ts';
+import { networkOf } from '../models/manifest.ts';
+import { readConfig } from '../networks/network-config.ts';
+import { STABLE_SYNCNET, type SyncNetConfig } from '../networks/syncnet.ts';
+import { writeSafetensors } from '../nn/weights/write-safetensors.ts';
 
 const factor = z.union([z.int().min(1), z.tuple([z.int().min(1), z.int().min(1)])]);
 const encoder = z.object({
@@ -22,8 +24,9 @@ const syncFile = z.object({
   visual_encoder: encoder,
 });
 
-/** A sync net of our own: its sizes, and the side of its pictures. */
-export interface OwnSyncNet {
+/** A sync net on disk: its sizes, and where its weights are. */
+export interface SyncNetFile {
+  /** Side of the faces whose lower halves it sees. */
   readonly size: number;
   readonly config: SyncNetConfig;
   readonly weights: string;
@@ -55,25 +58,39 @@ export function smallSyncNet(size: number): SyncNetConfig {
   };
 }
 
-/** A sync net in a folder, if there is one. @throws MuseTalkError WRONG_FILE when its sizes are none. */
-export async function findOwnSyncNet(folder: string): Promise<OwnSyncNet | undefined> {
-  const there = await access(join(folder, CONFIG)).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return undefined;
-  const { size, audio_encoder, visual_encoder } = readConfig(
-    syncFile,
-    await readJson(join(folder, CONFIG)),
-    'sync net',
-  );
+/**
+ * The sync net of a models folder: upstream's, else one of our own in `syncnet`, else undefined.
+ *
+ * @throws MuseTalkError WRONG_FILE when the sizes of our own are none.
+ */
+export async function findSyncNet(models: string): Promise<SyncNetFile | undefined> {
+  const { files } = await findNetwork(models, networkOf('syncnet'));
+  const there = files.find(({ state }) => state === 'present' || state === 'other');
+  if (there) return { size: 256, config: STABLE_SYNCNET, weights: there.path };
+  return findOwnSyncNet(join(models, 'syncnet'));
+}
+
+/** A sync net of our own in a folder, if there is one. @throws MuseTalkError WRONG_FILE when its sizes are none. */
+export async function findOwnSyncNet(folder: string): Promise<SyncNetFile | undefined> {
+  const path = join(folder, CONFIG);
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { size, audio_encoder, visual_encoder } = readConfig(syncFile, parsed(text, path), 'sync net');
   return { size, config: { audio_encoder, visual_encoder }, weights: join(folder, WEIGHTS) };
+}
+
+function parsed(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MuseTalkError('WRONG_FILE', `${path} is not JSON`, { facts: { path }, cause });
+  }
 }
 
 /** Writes a sync net into a folder that exists. */
 export async function writeSyncNet(
   folder: string,
-  { size, config }: Omit<OwnSyncNet, 'weights'>,
+  { size, config }: Omit<SyncNetFile, 'weights'>,
   tensors: ReadonlyMap<string, FloatTensor>,
 ): Promise<void> {
   await writeSafetensors(

@@ -4,18 +4,19 @@
  */
 import type { FloatTensor } from '../core/tensor.ts';
 import { tensor } from '../core/tensor.ts';
-import { powerSpectrum } from '../sound/fft.ts';
-import { SAMPLE_RATE } from '../sound/mel.ts';
+import { powerSpectrum } from './fft.ts';
+import { SAMPLE_RATE } from './mel.ts';
 
 const SIZE = 800;
-const HOP = 200;
+/** Samples from one column to the next. */
+export const SYNC_HOP = 200;
 const BANDS = 80;
 const BINS = SIZE / 2 + 1;
 const EMPHASIS = 0.97;
 
 /** samples: 16 kHz mono → [80, T], T = 1 + ⌊samples / 200⌋, 80 columns a second. */
 export function syncMel(samples: Float32Array): FloatTensor {
-  const columns = 1 + Math.floor(samples.length / HOP);
+  const columns = 1 + Math.floor(samples.length / SYNC_HOP);
   const mel = tensor([BANDS, columns]);
   const bank = syncMelFilters().data;
   const spectrum = powerSpectrum(SIZE);
@@ -29,7 +30,7 @@ export function syncMel(samples: Float32Array): FloatTensor {
   };
   const power = new Float64Array(BINS);
   for (let t = 0; t < columns; t++) {
-    const start = t * HOP - SIZE / 2;
+    const start = t * SYNC_HOP - SIZE / 2;
     spectrum(
       window.map((weight, i) => weight * emphasised(start + i)),
       power,
@@ -44,6 +45,12 @@ export function syncMel(samples: Float32Array): FloatTensor {
     }
   }
   return mel;
+}
+
+/** The columns (80 a second) of 16 frames of 25 fps that start at a frame: 52 of them, end excluded. */
+export function syncMelRows(frame: number): { start: number; end: number } {
+  const start = Math.floor((80 * frame) / 25);
+  return { start, end: start + 52 };
 }
 
 /** −100 … 0 dB to −4 … 4. */
