@@ -1,5 +1,6 @@
 /** The networks of mini, loaded from its bundle: one file of weights, every number of it our own training. */
 import { access, readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MuseTalkError } from '../core/errors.ts';
@@ -74,7 +75,8 @@ export async function loadMini(
   const config = await readConfig(folder);
   const weights = await readWeights(folder, '');
   const engine = new Engine();
-  const options = threads === undefined ? {} : { threads };
+  // Decoding, encoding and pasting want the other half; threads that spin while they wait would take it from them.
+  const options = { threads: threads ?? Math.max(1, availableParallelism() >> 1), spinning: false };
   const picture = ['B', MINI_SIZE, MINI_SIZE, 3] as const;
   try {
     const codes = heardCodes(weights);
