@@ -11,13 +11,13 @@ import { type ErrorCode, MuseTalkError } from '../src/core/errors.ts';
 import type { JobRun } from '../src/server/work/runner.ts';
 
 export async function runJob({ folder, work, signal, onProgress, onWarning }: JobRun): Promise<unknown> {
+  const start = performance.now();
   const video = readFileSync(join(folder, 'video'));
   const sound = readFileSync(join(folder, 'sound'));
   const wish = (name: string) => new RegExp(`\\b${name}=(\\S+)`).exec(sound.toString('latin1'))?.[1];
   const frames = Number(wish('frames') ?? 5);
   const delay = Number(wish('delay') ?? 0);
   await appendFile(join(folder, 'starts'), `${process.pid}\n`);
-  const start = performance.now();
 
   const fail = wish('fail');
   if (fail === 'ENOSPC')
@@ -46,5 +46,7 @@ export async function runJob({ folder, work, signal, onProgress, onWarning }: Jo
   const drawn = await Promise.all(names.map((name) => readFile(join(parts, name), 'utf8')));
   await writeFile(join(work, 'result.part'), drawn.join('\n'));
   await rename(join(work, 'result.part'), join(work, 'result.mp4'));
-  return { file: 'result.mp4', frames, duration: frames / 25, fps: 25, width: 64, height: 48, model: 'hash' };
+  const seconds = (performance.now() - start) / 1000;
+  const size = { width: 64, height: 48 };
+  return { file: 'result.mp4', frames, duration: frames / 25, fps: 25, ...size, model: 'hash', seconds };
 }

@@ -23,9 +23,6 @@ export interface SoundFacts {
   readonly duration: number | undefined;
 }
 
-/** Seconds that looking into one file may take. */
-const PATIENCE_MS = 60_000;
-
 /**
  * The facts of a video or a picture. `path` is never told to the client.
  *
@@ -34,17 +31,21 @@ const PATIENCE_MS = 60_000;
 export async function inspectVideo(
   path: string,
   limits: Partial<MediaLimits>,
-  fps?: string | number,
+  signal: AbortSignal,
 ): Promise<VideoFacts> {
-  const video = await openVideo(path, { limits, fps, signal: AbortSignal.timeout(PATIENCE_MS) });
+  const video = await openVideo(path, { limits, signal });
   const still = video.kind !== 'video';
   const { width, height, frameCount: frames, duration } = video;
   return { width, height, frames, fps: toNumber(video.fps), duration, still };
 }
 
 /** The facts of a sound. @throws MuseTalkError NO_SOUND, WRONG_FILE, BAD_FILE, TOO_LARGE. */
-export async function inspectSound(path: string, limits: Partial<MediaLimits>): Promise<SoundFacts> {
-  const { sound, duration, kind } = await probe(path, { limits, signal: AbortSignal.timeout(PATIENCE_MS) });
+export async function inspectSound(
+  path: string,
+  limits: Partial<MediaLimits>,
+  signal: AbortSignal,
+): Promise<SoundFacts> {
+  const { sound, duration, kind } = await probe(path, { limits, signal });
   if (!sound || sound.channels === 0 || sound.rate === 0)
     throw new MuseTalkError('NO_SOUND', `there is no sound in the ${kind.name} file`, {
       hint: 'Give a file with speech, such as WAV, MP3, M4A, or a video with sound.',

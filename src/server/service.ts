@@ -7,7 +7,8 @@ import type { MediaLimits } from '../media/limits.ts';
 import type { ServeOptions } from '../options/serve.ts';
 import { Events } from './events.ts';
 import { type Files, inputName, newId, sizeOf, workName } from './files.ts';
-import { inspectSound, inspectVideo, type SoundFacts, type VideoFacts } from './inspect.ts';
+import type { SoundFacts, VideoFacts } from './inspect.ts';
+import { Looks } from './looks.ts';
 import { Metrics } from './metrics.ts';
 import type { InputFetcher } from './net/fetch-input.ts';
 import type { DubRequest, DubView } from './protocol.ts';
@@ -54,6 +55,7 @@ export class Service {
   readonly queue: Queue;
   readonly pool: WorkerPool;
   readonly uploads: Uploads;
+  readonly looks: Looks;
   readonly events: Events;
   readonly metrics: Metrics;
   readonly #fetchInput: InputFetcher | undefined;
@@ -67,7 +69,8 @@ export class Service {
     this.#fetchInput = fetchInput;
     this.#settled = settled;
     const { maxUpload: bytes, maxStorage: perOwner, minFree: free } = options;
-    this.uploads = new Uploads(files, { bytes, perOwner, free });
+    this.looks = new Looks(this.limits);
+    this.uploads = new Uploads(files, this.looks, { bytes, perOwner, free });
     const view = (job: Job) => this.view(job as DubJob);
     this.events = new Events(queue, { perOwner: 600, total: 2000, heartbeat: 15_000, view });
     this.metrics = new Metrics(queue, {
@@ -161,10 +164,11 @@ export class Service {
     { settings }: Pick<DubPlan, 'settings'>,
   ): Promise<{ video: VideoFacts; sounds: SoundFacts[] }> {
     try {
-      return {
-        video: await inspectVideo(video!, this.limits, settings.fps),
-        sounds: await Promise.all(sounds.map((path) => inspectSound(path, this.limits))),
-      };
+      const [seen, ...heard] = await allOrFirst([
+        this.looks.video(video!, settings.fps),
+        ...sounds.map((path) => this.looks.sound(path)),
+      ]);
+      return { video: seen as VideoFacts, sounds: heard as SoundFacts[] };
     } catch (error) {
       if (!(error instanceof MuseTalkError)) throw error;
       const names = new Map([[video!, 'the video'], ...sounds.map((path) => [path, 'the sound'] as const)]);
@@ -218,7 +222,7 @@ export class Service {
     await this.files.removeJob(job.id);
     const rest = (await this.queue.list(job.owner, { limit: 100_000 })) as DubJob[];
     const used = new Set(rest.flatMap(({ id, request }) => (id === job.id ? [] : request.uploads)));
-    for (const id of new Set(job.request.uploads)) if (!used.has(id)) await this.files.removeUpload(id);
+    for (const id of new Set(job.request.uploads)) if (!used.has(id)) await this.uploads.discard(id);
     await this.queue.remove(job.id);
   }
 
@@ -258,10 +262,17 @@ export class Service {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.events.close();
     this.metrics.close();
+    await this.looks.close();
   }
+}
+
+/** What all of them give; where some fail, the first of these in order, once none goes on. */
+async function allOrFirst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 /** A key that stays the same over restarts, made at the first start; nobody else may read it. */

@@ -12,8 +12,9 @@ import { FileStore } from '@tus/file-store';
 import { Server as TusServer } from '@tus/server';
 import { ERROR_CODES, type ErrorCode, MuseTalkError } from '../core/errors.ts';
 import { cannotWrite } from '../media/output.ts';
-import { sniff } from '../media/sniff.ts';
+import { type MediaKind, sniff } from '../media/sniff.ts';
 import { type Files, isId, newId, sizeOf } from './files.ts';
+import type { Looks } from './looks.ts';
 import type { UploadView } from './protocol.ts';
 import { displayText } from './request.ts';
 import { withoutPaths } from './work/attempt.ts';
@@ -42,14 +43,16 @@ const MOST_UPLOADS = 1000;
 /** The uploads of all owners. */
 export class Uploads {
   readonly #files: Files;
+  readonly #looks: Looks;
   readonly #limits: UploadLimits;
   readonly #tus: TusServer;
   readonly #owners = new WeakMap<IncomingMessage, string>();
   /** Bytes that are being received now, by owner. */
   readonly #receiving = new Map<string, number>();
 
-  constructor(files: Files, limits: UploadLimits) {
+  constructor(files: Files, looks: Looks, limits: UploadLimits) {
     this.#files = files;
+    this.#looks = looks;
     this.#limits = limits;
     this.#tus = new JsonTus({
       path: '/v1/uploads',
@@ -71,7 +74,8 @@ export class Uploads {
         return { metadata: { owner, name } };
       },
       onUploadFinish: async (_request, { id }) => {
-        await this.#settle(id, this.#files.upload(id));
+        const kind = await this.#settle(id, this.#files.upload(id));
+        this.#looks.ahead(this.#files.upload(id), kind);
         return {};
       },
       onResponseError: (_request, error) => tusError(error, this.#files),
@@ -108,8 +112,9 @@ export class Uploads {
         metadata: { owner, name: displayText(name ?? '') },
       };
       await writeFile(`${this.#files.upload(id)}.json`, JSON.stringify(kept));
-      await this.#settle(id, part);
+      const kind = await this.#settle(id, part);
       await rename(part, this.#files.upload(id));
+      this.#looks.ahead(this.#files.upload(id), kind);
       return await this.get(id, owner);
     } catch (error) {
       await this.#files.removeUpload(id);
@@ -166,6 +171,12 @@ export class Uploads {
 
   async remove(id: string, owner: string): Promise<void> {
     await this.#kept(id, owner);
+    await this.discard(id);
+  }
+
+  /** Removes an upload, whosever it is, once nothing reads it any more. */
+  async discard(id: string): Promise<void> {
+    await this.#looks.forget(this.#files.upload(id));
     await this.#files.removeUpload(id);
   }
 
@@ -181,8 +192,7 @@ export class Uploads {
     for (const name of await readdir(this.#files.uploads)) {
       const [, id, ending] = /^([0-9a-z]{26})(\.json|\.part)?$/.exec(name) ?? [];
       if (id === undefined) await rm(join(this.#files.uploads, name), { force: true, recursive: true });
-      else if (ending !== '.json' && ageOf(id) < before) await this.#files.removeUpload(id);
-      else if (ending === '.json' && ageOf(id) < before) await this.#files.removeUpload(id);
+      else if (ageOf(id) < before) await this.discard(id);
     }
   }
 
@@ -208,17 +218,18 @@ export class Uploads {
   }
 
   /** Looks at the first bytes of a whole file; one that is no media file is not kept. */
-  async #settle(id: string, path: string): Promise<void> {
+  async #settle(id: string, path: string): Promise<MediaKind> {
     try {
-      const { name: kind } = await sniff(path, { bytes: this.#limits.bytes });
+      const found = await sniff(path, { bytes: this.#limits.bytes });
       const about = `${this.#files.upload(id)}.json`;
       const kept = JSON.parse(await readFile(about, 'utf8')) as Kept;
       const size = await sizeOf(path);
       await writeFile(
         `${about}.part`,
-        JSON.stringify({ ...kept, size, offset: size, metadata: { ...kept.metadata, kind } }),
+        JSON.stringify({ ...kept, size, offset: size, metadata: { ...kept.metadata, kind: found.name } }),
       );
       await rename(`${about}.part`, about);
+      return found;
     } catch (error) {
       await this.#files.removeUpload(id);
       throw error;
