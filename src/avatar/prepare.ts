@@ -72,20 +72,42 @@ export async function prepareAvatar(
     }
     signal?.throwIfAborted();
     if (store.faceCount === 0) throw noFace(frameCount);
-    return {
-      video,
-      frameCount,
-      faceCount: store.faceCount,
-      warnings,
-      person: await store.person(),
-      face: (frame) => store.face(frame),
-      opening: (frame) => store.opening(frame),
-      close: () => store.close(),
-    };
+    return await avatarOf(store, video, warnings);
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+async function avatarOf(
+  store: AvatarStore,
+  video: VideoSource,
+  warnings: readonly string[],
+): Promise<Avatar> {
+  return {
+    video,
+    frameCount: store.count,
+    faceCount: store.faceCount,
+    warnings,
+    person: await store.person(),
+    face: (frame) => store.face(frame),
+    opening: (frame) => store.opening(frame),
+    close: () => store.close(),
+  };
+}
+
+/**
+ * An avatar that was prepared before, to be read beside others who read it.
+ *
+ * @throws MuseTalkError WORK_MISSING where it is not there, not complete, or another model's.
+ */
+export async function openAvatar(
+  model: Pick<LipModel, 'latentShape' | 'latentType'>,
+  video: VideoSource,
+  folder: string,
+): Promise<Avatar> {
+  const store = await AvatarStore.openWhole(folder, model);
+  return avatarOf(store, video, []);
 }
 
 /** Boxes and landmarks of all frames. */

@@ -104,6 +104,40 @@ export class AvatarStore {
     }
   }
 
+  /**
+   * A complete store, to be read only. Records are checked as they are read, so that a long one opens fast.
+   *
+   * @throws MuseTalkError WORK_MISSING where it is not there, not complete, or holds other latents than these.
+   */
+  static async openWhole(
+    folder: string,
+    { latentShape, latentType }: Pick<StoreHeader, 'latentShape' | 'latentType'>,
+  ): Promise<AvatarStore> {
+    const files: FileHandle[] = [];
+    try {
+      const header = JSON.parse(await readFile(join(folder, 'avatar.json'), 'utf8')) as StoreHeader;
+      for (const name of ['faces.bin', 'faces.jsonl']) files.push(await open(join(folder, name), 'r'));
+      const [data, index] = files as [FileHandle, FileHandle];
+      const lines = (await index.readFile('utf8')).trimEnd().split('\n');
+      const records = lines.map((line) => JSON.parse(line) as Record | null);
+      if (`${header.latentShape} ${header.latentType}` !== `${latentShape} ${latentType}`)
+        throw new Error('its latents are of another model');
+      if (records.length !== header.frameCount) throw new Error('it is not complete');
+      return new AvatarStore(folder, header, { records, data, index });
+    } catch (cause) {
+      for (const file of files) await file.close();
+      throw new MuseTalkError(
+        'WORK_MISSING',
+        `cannot use the avatar in ${folder}: ${(cause as Error).message}`,
+        {
+          hint: 'Prepare it again, with the same model.',
+          facts: { folder },
+          cause,
+        },
+      );
+    }
+  }
+
   /** Frames that are there, from the first on. */
   get count(): number {
     return this.#records.length;

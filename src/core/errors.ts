@@ -109,6 +109,11 @@ export const ERROR_CODES = {
     status: 500,
     meaning: 'A process that worked on a job ended, or fell silent, before the job did.',
   },
+  WORK_MISSING: {
+    exit: 70,
+    status: 500,
+    meaning: 'What an earlier step left for a later one is not there, or is not whole.',
+  },
   UNAVAILABLE: {
     exit: 8,
     status: 503,

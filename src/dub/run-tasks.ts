@@ -5,8 +5,9 @@ import type { LipModel } from '../lips/lip-model.ts';
 import { checkOptions } from '../options/check.ts';
 import { type DubSettings, dubSettings } from '../options/dub.ts';
 import type { Task } from '../options/tasks.ts';
-import { type DubReport, type DubRun, dub } from './dub.ts';
+import { type DubReport, dub } from './dub.ts';
 import { openDubModel } from './models.ts';
+import type { DubRun } from './prepare-dub.ts';
 
 /** What became of one task: a report or an error. */
 export interface TaskResult {

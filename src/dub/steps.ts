@@ -5,7 +5,8 @@ import type { Avatar } from '../avatar/prepare.ts';
 import { type RestPlan, restPlan } from '../avatar/rest.ts';
 import type { Step } from '../avatar/speak.ts';
 import { MuseTalkError } from '../core/errors.ts';
-import { skip, zip } from '../core/stream.ts';
+import { zip } from '../core/stream.ts';
+import type { FloatTensor } from '../core/tensor.ts';
 import type { LipModel } from '../lips/lip-model.ts';
 import type { SoundSource, VideoSource } from '../media/source.ts';
 import type { DubSettings } from '../options/dub.ts';
@@ -26,7 +27,6 @@ export interface Order extends Lengths {
  */
 export function orderOf(model: LipModel, video: VideoSource, sound: SoundSource, mode: SyncMode): Order {
   const lengths: Lengths = { source: video.frameCount, sound: model.framesOf(sound, video.fps) };
-  const frameCount = resultLength(mode, lengths);
   if (lengths.sound === 0) {
     throw new MuseTalkError(
       'NO_SOUND',
@@ -37,6 +37,13 @@ export function orderOf(model: LipModel, video: VideoSource, sound: SoundSource,
       },
     );
   }
+  return orderBy(mode, lengths);
+}
+
+/** The order that follows from lengths. */
+export function orderBy(mode: SyncMode, { source, sound }: Lengths): Order {
+  const lengths = { source, sound };
+  const frameCount = resultLength(mode, lengths);
   return { ...lengths, mode, frameCount, sourceOf: (frame) => sourceFrame(mode, frame, lengths) };
 }
 
@@ -81,25 +88,24 @@ export function silentOutside(plan: RestPlan, ranges: readonly TimeRange[], fps:
 
 /** Everything that steps are made of. */
 export interface StepParts {
-  readonly model: LipModel;
-  readonly avatar: Avatar;
-  readonly sound: SoundSource;
+  readonly avatar: Pick<Avatar, 'video'>;
   readonly order: Order;
   readonly rest: RestPlan;
-  readonly signal?: AbortSignal | undefined;
+  /** What is heard in each frame from a given one on. */
+  readonly heard: (start: number) => AsyncIterable<FloatTensor>;
 }
 
 /** The steps of a dub from frame `start` on. */
-export async function* stepsFrom(start: number, parts: StepParts): AsyncGenerator<Step, void, undefined> {
-  const { model, avatar, sound, order, rest, signal } = parts;
+export async function* stepsFrom(
+  start: number,
+  { avatar, order, rest, heard }: StepParts,
+): AsyncGenerator<Step, void, undefined> {
   const { frameCount: frames, sourceOf } = order;
-  const { video } = avatar;
   function* sources() {
     for (let index = start; index < frames; index++) yield sourceOf(index);
   }
-  const heard = model.conditions(sound, { fps: video.fps, frames, signal });
   let index = start;
-  for await (const [frame, condition] of zip(framesInOrder(video, sources()), skip(heard, start))) {
+  for await (const [frame, condition] of zip(framesInOrder(avatar.video, sources()), heard(start))) {
     yield { index, frame, condition, rest: rest.weights[index]!, donor: rest.donors[index]! };
     index++;
   }

@@ -56,50 +56,91 @@ async function writeResumable(
   framesFrom: FramesFrom,
   options: ResultOptions & { segmentsFolder: string },
 ): Promise<WrittenVideo> {
-  const { framesFolder, segmentsFolder, sound, ...rest } = options;
-  const encode = { ...rest, encoder: outputFormat(output).encoders[0] };
-  await mkdir(segmentsFolder, { recursive: true });
-  const segments = planSegments(options);
-  const firstMissing = await countDone(segments, framesFolder);
-  if (firstMissing < segments.length) {
-    const pictures = new PictureFiles(framesFolder);
-    const frames = pictures.saved(framesFrom(segments[firstMissing]!.start), segments[firstMissing]!.start);
-    try {
-      for (const { path, frameCount } of segments.slice(firstMissing)) {
-        await writeSegment(path, take(frames, frameCount), encode);
-      }
-    } finally {
-      await frames.return();
-    }
-  }
-  // Joined inside the folder, so that a process killed meanwhile leaves nothing elsewhere.
-  const joined = join(segmentsFolder, `joined${extname(output)}`);
-  const written = await joinSegments(joined, segments, {
-    ...encode,
-    overwrite: true,
-    sound: { path: sound },
-  });
-  await settle(joined, output);
-  return { ...written, path: output };
+  await mkdir(options.segmentsFolder, { recursive: true });
+  const segments = planSegments(options).map((segment) => ({
+    ...segment,
+    path: join(options.segmentsFolder, segment.name),
+  }));
+  await writeSegments(segments, framesFrom, { ...options, output });
+  return joinTo(output, segments, { ...options, folder: options.segmentsFolder });
 }
 
-interface PlannedSegment extends Segment {
+/** A stretch of the result that is a file of its own, begins with a keyframe, and holds whole batches of frames. */
+export interface PlannedSegment {
+  /** Name of its file. */
+  readonly name: string;
   /** Number of its first frame. */
   readonly start: number;
+  readonly frameCount: number;
 }
 
-function planSegments({ frameCount, fps, batchSize, segmentsFolder }: ResultOptions): PlannedSegment[] {
+/** The segments of a result: the same ones whoever draws them. */
+export function planSegments({
+  frameCount,
+  fps,
+  batchSize,
+}: Pick<ResultOptions, 'frameCount' | 'fps' | 'batchSize'>): PlannedSegment[] {
   const length = Math.ceil((SEGMENT_SECONDS * fps.num) / fps.den / batchSize) * batchSize;
   return Array.from({ length: Math.ceil(frameCount / length) }, (_, i) => ({
-    path: join(segmentsFolder!, `${String(i).padStart(6, '0')}.mp4`),
+    name: `${String(i).padStart(6, '0')}.mp4`,
     start: i * length,
     frameCount: Math.min(length, frameCount - i * length),
   }));
 }
 
+/** How segments are encoded. */
+export interface SegmentOptions extends EncodeOptions {
+  /** The result that they become: its kind decides on the encoder. */
+  readonly output: string;
+  /** Folder for PNG files of the frames. */
+  readonly framesFolder?: string | undefined;
+}
+
+/**
+ * Writes those of neighbouring segments that are not there yet.
+ *
+ * @throws MuseTalkError CANNOT_WRITE, MEDIA_TOOL; whatever the frames throw.
+ */
+export async function writeSegments(
+  segments: readonly (PlannedSegment & Segment)[],
+  framesFrom: FramesFrom,
+  { output, framesFolder, ...rest }: SegmentOptions,
+): Promise<void> {
+  const encode = { ...rest, encoder: outputFormat(output).encoders[0] };
+  const missing = segments.slice(await countDone(segments, framesFolder));
+  if (missing.length === 0) return;
+  const { start } = missing[0]!;
+  const frames = new PictureFiles(framesFolder).saved(framesFrom(start), start);
+  try {
+    for (const { path, frameCount } of missing) await writeSegment(path, take(frames, frameCount), encode);
+  } finally {
+    await frames.return();
+  }
+}
+
+/** How segments become a result. */
+export interface JoinToOptions extends Pick<EncodeOptions, 'fps' | 'signal'> {
+  readonly sound: string;
+  /** Where the result is put together, so that a process killed meanwhile leaves nothing elsewhere. */
+  readonly folder: string;
+}
+
+/** Joins segments, without encoding a picture again, and adds the sound. @throws MuseTalkError CANNOT_WRITE. */
+export async function joinTo(
+  output: string,
+  segments: readonly Segment[],
+  { fps, signal, sound, folder }: JoinToOptions,
+): Promise<WrittenVideo> {
+  const joined = join(folder, `joined${extname(output)}`);
+  const options = { fps, signal, overwrite: true, sound: { path: sound } };
+  const written = await joinSegments(joined, segments, options);
+  await settle(joined, output);
+  return { ...written, path: output };
+}
+
 /** How many segments are finished, from the first on. */
 async function countDone(
-  segments: readonly PlannedSegment[],
+  segments: readonly (PlannedSegment & Segment)[],
   framesFolder: string | undefined,
 ): Promise<number> {
   for (const [i, { path, start, frameCount }] of segments.entries()) {
