@@ -1,112 +1,166 @@
 /** Faults put into a good video on purpose, one at a time, for what must notice them. */
-import { writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Box } from '../src/core/box.ts';
-import { builtinFinder } from '../src/face/builtin.ts';
-import { loadFaceModels } from '../src/face/models.ts';
+import type { FaceFinder } from '../src/face/finder.ts';
 import { gaussianBlur } from '../src/image/blur.ts';
 import { type Image, image } from '../src/image/image.ts';
 import { openVideo } from '../src/media/open-video.ts';
 import { readWholeSound } from '../src/media/read-sound.ts';
 import { writeVideo } from '../src/media/write-video.ts';
-import { seeFaces } from '../src/report/seen-faces.ts';
+import { type SeenFace, seeFaces } from '../src/report/seen-faces.ts';
 import { make, wav } from './media-fixtures.ts';
 
-/** A fault; `none` is a video that was only encoded again, as every dub is. */
+/** What can be put into a video. */
 export type Fault =
-  | 'none'
   | 'late sound'
   | 'early sound'
+  | 'short sound'
+  | 'moves in silence'
   | 'colour matrix'
   | 'dropped and doubled frame'
+  | 'gap in the clock'
   | 'seam'
+  | 'flicker'
   | 'frozen mouth'
-  | 'moves in silence'
-  | 'blurred mouth';
+  | 'blurred mouth'
+  | 'changed elsewhere'
+  | 'hidden face';
 
-/** The clip with a fault, written to `folder`. */
-export async function withFault(
-  clip: string,
-  fault: Fault,
-  folder: string,
-  name = 'faulty.mp4',
-): Promise<string> {
-  const output = join(folder, name);
-  if (fault === 'colour matrix')
-    return make(
-      output,
-      '-i',
-      clip,
-      '-vf',
-      'scale=in_color_matrix=bt601:out_color_matrix=bt709',
-      '-c:v',
-      'libx264',
-      '-crf',
-      '18',
-      '-pix_fmt',
-      'yuv420p',
-      '-c:a',
-      'copy',
-    );
-  const video = await openVideo(clip);
+/** A good clip in memory, from which faulty ones are made. */
+export interface GoodClip {
+  readonly path: string;
+  /** Writes it with faults into a folder; with none it is only encoded again, as every dub is. */
+  write(faults: readonly Fault[], folder: string): Promise<string>;
+}
+
+/** Decodes a clip and finds its faces once. */
+export async function goodClip(path: string, finder: FaceFinder): Promise<GoodClip> {
+  const video = await openVideo(path);
   const frames: Image[] = [];
   for await (const frame of video.frames()) frames.push(frame);
-  await writeVideo(output, pictures(await changed(frames, clip, fault)), {
-    ...{ fps: video.fps, width: video.width, height: video.height, color: video.color, preset: 'veryfast' },
-    sound: { path: await soundOf(clip, fault, folder) },
-    overwrite: true,
-  });
-  return output;
+  const { faces } = await seeFaces(video, finder, {}, {});
+  const samples = await readWholeSound(path);
+  return {
+    path,
+    async write(faults, folder) {
+      const name = faults.join(' and ') || 'encoded again';
+      const output = join(folder, `${name}.mp4`);
+      const sound = faults.some((fault) => fault in SOUNDS)
+        ? await writeSound(faults.reduce(heardWith, samples), join(folder, `${name}.wav`))
+        : path;
+      const shown = faults.reduce<readonly Image[]>((all, fault) => seenWith(all, fault, faces), frames);
+      await writeVideo(output, pictures(shown), {
+        ...{
+          fps: video.fps,
+          width: video.width,
+          height: video.height,
+          color: video.color,
+          preset: 'veryfast',
+        },
+        sound: { path: sound },
+        overwrite: true,
+      });
+      for (const fault of faults) await retag(output, fault);
+      return output;
+    },
+  };
 }
 
 async function* pictures(frames: readonly Image[]): AsyncGenerator<Image> {
   yield* frames;
 }
 
-async function soundOf(clip: string, fault: Fault, folder: string): Promise<string> {
-  const samples = await readWholeSound(clip);
-  const shift = { 'late sound': 1, 'early sound': -1 }[fault as string];
-  if (shift === undefined && fault !== 'moves in silence') return clip;
-  const result = new Float32Array(samples.length);
-  const frames = 3 * 640 * (shift ?? 0);
-  for (let i = 0; i < result.length; i++) result[i] = samples[i - frames] ?? 0;
+/** What is wrong with the packets, as arguments beside the good file: nothing is encoded again. */
+const RETAGGED: Partial<Record<Fault, (good: string) => readonly string[]>> = {
+  'colour matrix': () => ['-c', 'copy', '-bsf:v', 'h264_metadata=matrix_coefficients=1'],
+  'gap in the clock': () => [...['-c', 'copy', '-bsf:v', 'setts=ts=TS+if(gte(TS*TB\\,1.6)\\,0.12/TB\\,0)']],
+  'short sound': (good) => ['-t', '2', '-i', good, '-map', '0:v', '-map', '1:a', '-c', 'copy'],
+};
+
+async function retag(file: string, fault: Fault): Promise<void> {
+  const how = RETAGGED[fault];
+  if (!how) return;
+  const good = `${file}.good.mp4`;
+  await rename(file, good);
+  await make(file, '-i', good, ...how(good));
+  await rm(good);
+}
+
+type Samples = Float32Array<ArrayBuffer>;
+
+/** Three frames of 25 fps. */
+const SHIFT = 3 * 640;
+
+const SOUNDS: Partial<Record<Fault, (samples: Samples) => Samples>> = {
+  'late sound': (samples) => shifted(samples, SHIFT),
+  'early sound': (samples) => shifted(samples, -SHIFT),
   // From the middle of the sentence on there is only the room.
-  if (shift === undefined)
-    for (let i = 0.4 * result.length; i < result.length; i++) result[Math.floor(i)]! *= 0.001;
-  const path = join(folder, `${fault}.wav`);
-  const bytes = Buffer.alloc(result.length * 2);
-  for (const [i, sample] of result.entries())
+  'moves in silence': (samples) =>
+    samples.map((sample, i) => (i < 0.4 * samples.length ? sample : 0.001 * sample)),
+};
+
+function heardWith(samples: Samples, fault: Fault): Samples {
+  return SOUNDS[fault]?.(samples) ?? samples;
+}
+
+function shifted(samples: Samples, by: number): Samples {
+  return samples.map((_, i) => samples[i - by] ?? 0);
+}
+
+async function writeSound(samples: Samples, path: string): Promise<string> {
+  const bytes = Buffer.alloc(samples.length * 2);
+  for (const [i, sample] of samples.entries())
     bytes.writeInt16LE(Math.round(Math.max(-1, Math.min(1, sample)) * 32767), 2 * i);
   await writeFile(path, wav(bytes));
   return path;
 }
 
-async function changed(frames: readonly Image[], clip: string, fault: Fault): Promise<Image[]> {
+type Faces = readonly (SeenFace | null)[];
+
+function seenWith(frames: readonly Image[], fault: Fault, faces: Faces): readonly Image[] {
   const middle = Math.floor(frames.length / 2);
-  if (fault === 'dropped and doubled frame') {
-    const order = frames.map((_, i) => (i >= middle - 10 && i < middle + 12 ? i + 1 : i));
-    return order.map((i) => frames[i]!);
-  }
-  if (fault !== 'seam' && fault !== 'frozen mouth' && fault !== 'blurred mouth') return [...frames];
-  const faces = await facesOf(clip);
-  return frames.map((frame, i) => {
-    const face = faces[i];
-    if (!face) return frame;
-    if (fault === 'seam') return brightened(frame, lowerHalf(face.box));
-    if (fault === 'blurred mouth') return pastedSoftly(frame, gaussianBlur(frame, 9), grownBox(face.mouth));
-    const still = i >= middle - 18 && i < middle + 18 ? middle - 18 : i;
-    const from = faces[still] ?? face;
-    return pastedSoftly(frame, moved(frames[still]!, from.box, face.box), lowerHalf(face.box));
-  });
+  if (fault === 'dropped and doubled frame')
+    return frames.map((_, i) => frames[i >= middle - 10 && i < middle + 12 ? i + 1 : i]!);
+  const change = PICTURES[fault];
+  if (!change) return frames;
+  return frames.map((frame, i) => (faces[i] ? change(frame, faces[i], i, { frames, faces }) : frame));
 }
 
-async function facesOf(clip: string) {
-  const finder = builtinFinder(await loadFaceModels());
-  try {
-    return (await seeFaces(await openVideo(clip), finder, {}, {})).faces;
-  } finally {
-    await finder.close();
-  }
+/** What is wrong with single pictures. */
+const PICTURES: Partial<
+  Record<
+    Fault,
+    (frame: Image, face: SeenFace, i: number, all: { frames: readonly Image[]; faces: Faces }) => Image
+  >
+> = {
+  seam: (frame, { box }) => brightened(frame, lowerHalf(box), 8),
+  flicker: (frame, { box }, i) =>
+    pastedSoftly(frame, brightened(frame, wholeOf(frame), i % 2 === 0 ? 3 : -3), lowerHalf(box)),
+  'blurred mouth': (frame, { mouth }) => pastedSoftly(frame, gaussianBlur(frame, 9), grownBox(mouth)),
+  'frozen mouth': (frame, { box }, i, { frames, faces }) => {
+    const middle = Math.floor(frames.length / 2);
+    const still = i >= middle - 18 && i < middle + 18 ? middle - 18 : i;
+    const from = faces[still]?.box ?? box;
+    return pastedSoftly(frame, moved(frames[still]!, from, box), lowerHalf(box));
+  },
+  'changed elsewhere': (frame) =>
+    brightened(frame, { x1: 0, y1: 0, x2: frame.width / 4, y2: frame.height / 3 }, 25),
+  'hidden face': (frame, { box }, i, { frames }) => (i >= frames.length - 12 ? filled(frame, box) : frame),
+};
+
+function wholeOf({ width, height }: Image): Box {
+  return { x1: 0, y1: 0, x2: width, y2: height };
+}
+
+/** A grey board before the box and a little round it. */
+function filled(frame: Image, { x1, x2, y1, y2 }: Box): Image {
+  const [w, h] = [(x2 - x1) * 0.12, (y2 - y1) * 0.12];
+  const data = Uint8Array.from(frame.data);
+  for (let y = Math.max(0, Math.round(y1 - h)); y < Math.min(frame.height, y2 + h); y++)
+    for (let x = Math.max(0, Math.round(x1 - w)); x < Math.min(frame.width, x2 + w); x++)
+      data.fill(128, (y * frame.width + x) * 3, (y * frame.width + x) * 3 + 3);
+  return image(frame.width, frame.height, 3, data);
 }
 
 function lowerHalf({ x1, x2, y1, y2 }: Box): Box {
@@ -118,14 +172,14 @@ function grownBox({ x1, x2, y1, y2 }: Box): Box {
   return { x1: x1 - w / 2, x2: x2 + w / 2, y1: y1 - h, y2: y2 + h };
 }
 
-/** Eight levels brighter inside a box, without a passage. */
-function brightened(frame: Image, box: Box): Image {
+/** Some levels brighter inside a box, without a passage. */
+function brightened(frame: Image, box: Box, levels: number): Image {
   const data = Uint8Array.from(frame.data);
   for (let y = Math.round(box.y1); y < Math.min(frame.height, box.y2); y++)
     for (let x = Math.round(box.x1); x < box.x2; x++)
       for (let c = 0; c < 3; c++) {
         const at = (y * frame.width + x) * 3 + c;
-        data[at] = Math.min(255, data[at]! + 8);
+        data[at] = Math.max(0, Math.min(255, data[at]! + levels));
       }
   return image(frame.width, frame.height, 3, data);
 }

@@ -2,14 +2,14 @@
 import { framesInOrder } from '../avatar/frames-in-order.ts';
 import type { Box } from '../core/box.ts';
 import { type Image, image } from '../image/image.ts';
-import type { VideoSource } from '../media/source.ts';
+import type { Frame, VideoSource } from '../media/source.ts';
 import { type ColorMap, type ColorPairs, mapColor } from './color-fit.ts';
 import { areasOf, type CutAreas, cutFace, grown, lumaOfImage, sideOfCuts } from './face-cut.ts';
 import { flicker } from './flicker.ts';
-import { type SeamHeights, seamHeights, seamOver } from './seam.ts';
+import { differenceOf, type SeamHeights, seamHeights, seamOver } from './seam.ts';
 import type { SeenFace } from './seen-faces.ts';
 import { detail } from './sharpness.ts';
-import { cellsOutside, sketchOf } from './sketch.ts';
+import { cellsOutside, type Sketch, sketchOf } from './sketch.ts';
 import { median } from './statistics.ts';
 
 /** Cells across of the sketches by which pixels outside the mask are compared. */
@@ -86,7 +86,7 @@ export async function measurePixels(
 }
 
 /** Frames whose colours are compared. */
-const COLOR_FRAMES = 5;
+const COLOR_FRAMES = 3;
 
 /** Colours of places outside the faces of a few frames of dub and source. */
 export async function collectColors(
@@ -97,17 +97,16 @@ export async function collectColors(
   const pairs: { source: number[]; dub: number[] } = { source: [], dub: [] };
   const count = Math.min(COLOR_FRAMES, faces.length);
   const chosen = Array.from({ length: count }, (_, k) => Math.floor(((k + 0.5) * faces.length) / count));
-  const shown = await Promise.all(
-    chosen.map(async (index) => ({
-      face: faces[index] ?? null,
-      own: await oneFrame(video, index),
-      other: await oneFrame(source.video, source.frames[index]!),
-    })),
+  const own = await sketchesOf(video, chosen, video);
+  const theirs = await sketchesOf(
+    source.video,
+    chosen.map((index) => source.frames[index]!),
+    video,
   );
-  for (const { face, own, other } of shown) {
-    if (!own || !other) continue;
-    const [a, b] = [sketchOf(own, OUTSIDE_COLUMNS), sketchOf(sameSize(other, own), OUTSIDE_COLUMNS)];
-    const outside = cellsOutside(maskOf(face?.box ?? null), a, own, OUTSIDE_COLUMNS);
+  for (const index of chosen) {
+    const [a, b] = [own.get(index), theirs.get(source.frames[index]!)];
+    if (!a || !b) continue;
+    const outside = cellsOutside(maskOf(faces[index]?.box ?? null), a, video, OUTSIDE_COLUMNS);
     for (const [cell, out] of outside.entries()) {
       if (!out) continue;
       pairs.dub.push(...a.colors.subarray(3 * cell, 3 * cell + 3));
@@ -117,10 +116,32 @@ export async function collectColors(
   return pairs;
 }
 
-/** One frame of a video, decoded by itself. */
-export async function oneFrame(video: VideoSource, index: number): Promise<Image | undefined> {
-  for await (const frame of video.frames(index, index + 1)) return frame;
-  return undefined;
+async function sketchesOf(
+  video: VideoSource,
+  frames: readonly number[],
+  size: { readonly width: number; readonly height: number },
+): Promise<Map<number, Sketch>> {
+  const sketches = new Map<number, Sketch>();
+  for await (const frame of framesAt(video, frames))
+    sketches.set(frame.index, sketchOf(sameSize(frame, size), OUTSIDE_COLUMNS));
+  return sketches;
+}
+
+/** Frames no further apart are read by one decoder: to start another takes longer. */
+const ONE_DECODER = 60;
+
+/** Some frames of a video, in rising order, each once. */
+export async function* framesAt(video: VideoSource, numbers: Iterable<number>): AsyncGenerator<Frame> {
+  const rising = [...new Set(numbers)].sort((a, b) => a - b);
+  let group: number[] = [];
+  for (const number of rising) {
+    if (number - (group.at(-1) ?? number) > ONE_DECODER) {
+      yield* framesInOrder(video, group);
+      group = [];
+    }
+    group.push(number);
+  }
+  if (group.length > 0) yield* framesInOrder(video, group);
 }
 
 /** What lies in this box may be changed by a dub. */
@@ -171,7 +192,7 @@ function measureFace(
   series.sourceMouthDetail[index] = detailRatio(wanted.luma, own.side, areas);
   const theirFlickers = theirs.flickers(areas);
   if (theirFlickers && index > 0) series.sourceFlicker[index - 1] = theirFlickers.lower;
-  const difference = Float32Array.from(cut.picture.data, (value, i) => value - wanted.picture.data[i]!);
+  const difference = differenceOf(cut.picture.data, wanted.picture.data);
   const { lower, upper, lips } = areas;
   const all = { x1: 0, y1: upper.y1, x2: own.side, y2: own.side };
   seams.push(seamHeights(cut.picture.data, wanted.picture.data, own.side, { area: all, lips }));
@@ -233,7 +254,7 @@ function recolored(picture: Image, map: ColorMap): Image {
 }
 
 /** A source of odd size is one pixel smaller than its dub, whose edge repeats. */
-function sameSize(picture: Image, { width, height }: Image): Image {
+function sameSize(picture: Image, { width, height }: Pick<Image, 'width' | 'height'>): Image {
   if (picture.width === width && picture.height === height) return picture;
   const result = image(width, height, 3);
   for (let y = 0; y < height; y++) {

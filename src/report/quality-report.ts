@@ -225,7 +225,8 @@ async function pair(
 }
 
 async function silenceOf(sound: SoundSource, { fps, frameCount }: VideoSource): Promise<Float32Array> {
-  const silence = new Float32Array(frameCount);
+  // Where the sound has ended there is silence.
+  const silence = new Float32Array(frameCount).fill(1);
   let frame = 0;
   for await (const weight of closedMouth(sound.samples(), { fps })) {
     if (frame === frameCount) break;

@@ -39,7 +39,7 @@ export function seamHeights(
   side: number,
   { area, lips }: { readonly area: Box; readonly lips: Box },
 ): SeamHeights {
-  const difference = Float32Array.from(dub, (value, i) => value - source[i]!);
+  const difference = differenceOf(dub, source);
   const reach = Math.round(NEAR * side) + HALF + DEPTH + 1;
   const columns = Math.ceil(side / GRID);
   const heights = new Uint8Array(columns * columns);
@@ -57,6 +57,13 @@ export function seamHeights(
     }
   }
   return heights;
+}
+
+/** `a` − `b`, number by number. */
+export function differenceOf(a: Uint8Array, b: Uint8Array): Float32Array {
+  const difference = new Float32Array(a.length);
+  for (let i = 0; i < a.length; i++) difference[i] = a[i]! - b[i]!;
+  return difference;
 }
 
 /** Pixels of a side of the blocks by which places where nothing has changed are passed over. */

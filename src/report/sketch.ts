@@ -16,17 +16,29 @@ export function sketchOf(frame: Image, mostColumns: number): Sketch {
   const columns = Math.ceil(frame.width / side);
   const rows = Math.ceil(frame.height / side);
   const colors = new Float32Array(columns * rows * 3);
-  const counts = new Float32Array(columns * rows);
   const { width, height, channels, data } = frame;
   for (let y = 0; y < height; y++) {
-    const row = Math.floor(y / side) * columns;
-    for (let x = 0, at = y * width * channels; x < width; x++, at += channels) {
-      const cell = row + Math.floor(x / side);
-      counts[cell]!++;
-      for (let c = 0; c < 3; c++) colors[cell * 3 + c]! += data[at + c]!;
+    let cell = Math.floor(y / side) * columns * 3;
+    let at = y * width * channels;
+    for (let x = 0; x < width; x += side, cell += 3) {
+      let [r, g, b] = [0, 0, 0];
+      for (const end = at + Math.min(side, width - x) * channels; at < end; at += channels) {
+        r += data[at]!;
+        g += data[at + 1]!;
+        b += data[at + 2]!;
+      }
+      colors[cell]! += r;
+      colors[cell + 1]! += g;
+      colors[cell + 2]! += b;
     }
   }
-  for (let i = 0; i < colors.length; i++) colors[i]! /= counts[Math.floor(i / 3)]!;
+  for (let row = 0, at = 0; row < rows; row++) {
+    const high = Math.min(side, height - row * side);
+    for (let column = 0; column < columns; column++) {
+      const count = high * Math.min(side, width - column * side);
+      for (let c = 0; c < 3; c++) colors[at++]! /= count;
+    }
+  }
   return { columns, rows, colors };
 }
 

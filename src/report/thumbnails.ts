@@ -6,7 +6,7 @@ import { resample } from '../image/resample.ts';
 import type { VideoSource } from '../media/source.ts';
 import { encodeJpeg } from '../media/write-frames.ts';
 import { cutFace } from './face-cut.ts';
-import { oneFrame, type PairedSource } from './pixels.ts';
+import { framesAt, type PairedSource } from './pixels.ts';
 import type { Finding } from './result.ts';
 import type { SeenFace } from './seen-faces.ts';
 
@@ -35,31 +35,45 @@ export async function thumbnailsOf(
   source: PairedSource | undefined,
   signal?: AbortSignal,
 ): Promise<Thumbnail[]> {
+  const wanted = findings
+    .flatMap(({ frames }, finding) => frames.map((frame) => ({ finding, frame })))
+    .slice(0, MOST);
+  const numbers = wanted.map(({ frame }) => frame);
+  const own = await picturesAt(video, numbers, (frame) => faces[frame], signal);
+  const shownBy = new Map(numbers.map((frame) => [source?.frames[frame] ?? -1, frame]));
+  const theirs = source
+    ? await picturesAt(source.video, shownBy.keys(), (frame) => faces[shownBy.get(frame)!], signal)
+    : undefined;
   const thumbnails: Thumbnail[] = [];
-  for (const [finding, { frames }] of findings.entries()) {
-    for (const frame of frames) {
-      signal?.throwIfAborted();
-      if (thumbnails.length === MOST) return thumbnails;
-      const own = await pictureOf(video, frame, faces[frame]);
-      if (!own) continue;
-      const other = source && (await pictureOf(source.video, source.frames[frame]!, faces[frame]));
-      const paired = other !== undefined && other.width === own.width && other.height === own.height;
-      const picture = paired ? beside(own, other) : own;
-      const { width, height } = picture;
-      thumbnails.push({ finding, frame, paired, width, height, jpeg: await encodeJpeg(picture) });
-    }
+  for (const { finding, frame } of wanted) {
+    const picture = own.get(frame);
+    if (!picture) continue;
+    const other = theirs?.get(source!.frames[frame]!);
+    const paired = other !== undefined && other.width === picture.width && other.height === picture.height;
+    const shown = paired ? beside(picture, other) : picture;
+    const { width, height } = shown;
+    thumbnails.push({ finding, frame, paired, width, height, jpeg: await encodeJpeg(shown) });
   }
   return thumbnails;
 }
 
-/** The face, or the whole frame where there is none. */
-async function pictureOf(
+/** Small pictures of some frames. */
+async function picturesAt(
   video: VideoSource,
-  index: number,
-  face: SeenFace | null | undefined,
-): Promise<Image | undefined> {
-  const frame = await oneFrame(video, index);
-  if (!frame) return undefined;
+  numbers: Iterable<number>,
+  faceOf: (frame: number) => SeenFace | null | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Map<number, Image>> {
+  const pictures = new Map<number, Image>();
+  for await (const frame of framesAt(video, numbers)) {
+    signal?.throwIfAborted();
+    pictures.set(frame.index, pictureOf(frame, faceOf(frame.index)));
+  }
+  return pictures;
+}
+
+/** The face, or the whole frame where there is none. */
+function pictureOf(frame: Image, face: SeenFace | null | undefined): Image {
   if (face) return cutFace(frame, face.box, SIDE);
   const step = frame.height / SIDE;
   const width = Math.max(1, Math.round(frame.width / step));
