@@ -67,7 +67,7 @@ export async function* speak(
 }
 
 function paste({ frame, rest, donor }: Step, { box, mask }: AvatarFace, mouth: Image): void {
-  const fitted = fitFace(mouth, box);
+  const fitted = fitFace(mouth, box, mask.crop);
   compositeInto(frame, fitted.face, fitted.box, donor < 0 ? faded(mask, rest) : mask);
 }
 

@@ -16,12 +16,8 @@ export interface Square {
  * When it shrinks, each pixel is the mean of several samples, so that noise and fine texture do not flicker.
  */
 export function cutSquare(source: Image, square: Square, size: number): Image {
-  const { centre, side, angle } = square;
-  const samples = Math.min(Math.max(Math.ceil(side / size / 1.6), 1), 8);
-  const fine = size * samples;
-  const map = cropToPicture({ centre, width: side, height: side, angle }, fine, fine);
-  const sampled = sampleAffine(source, map, fine, fine);
-  return samples === 1 ? sampled : meanOfBlocks(sampled, samples);
+  const samples = Math.min(Math.max(Math.ceil(square.side / size / 1.6), 1), 8);
+  return sampleAffine(source, squareToPicture(square, size), size, size, { samples });
 }
 
 /** Positions in a cut of `size` pixels → positions in the picture. */
