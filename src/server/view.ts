@@ -38,6 +38,7 @@ export type DubJob = Job<DubJobRequest, DubResult>;
 const STATUS: Readonly<Record<JobState, Status>> = {
   queued: 'PENDING',
   running: 'PROCESSING',
+  split: 'PROCESSING',
   done: 'COMPLETED',
   failed: 'FAILED',
   rejected: 'REJECTED',

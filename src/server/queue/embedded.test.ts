@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkSplitJobs } from '../../../test/split-jobs.ts';
 import { EmbeddedQueue } from './embedded.ts';
 import type { JournalDisk } from './journal.ts';
 
@@ -206,4 +207,50 @@ test('a canceled job ends at once, and its worker hears of it', async (t) => {
   assert.equal(await queue.get('x'), undefined);
   await stop();
   await queue.close();
+});
+
+test('a job that is split ends with its parts, whichever way they end', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'queue-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const retry = { attempts: 3, firstDelay: 0.02, longestDelay: 1 };
+  const limits = { perOwner: 10, total: 100 };
+  const queue = await EmbeddedQueue.open(folder, { limits, lease: 30, retry });
+  await checkSplitJobs(queue);
+  await queue.close();
+});
+
+test('parts go on after a restart, and what a crash left between a part and its job is made up for', async (t) => {
+  const { queue, open, folder } = await setUp(t);
+  const lines = async () => (await readFile(join(folder, 'jobs.jsonl'), 'utf8')).trimEnd().split('\n');
+  for (const id of ['x', 'y']) await queue.add({ id, owner: 'a', request: 0 });
+  const both = [(await queue.take())!, (await queue.take())!];
+  for (const lease of both) await queue.finish(lease, { kind: 'split', requests: [1, 2] });
+  await queue.finish((await queue.take())!, DONE);
+  const lost = (await queue.take())!;
+  assert.deepEqual([lost.job.id, (await queue.counts()).running], ['x.1', 2]);
+  await queue.close();
+  const second = await open();
+  assert.equal(await second.finish(lost, DONE), false);
+  const again = (await second.take())!;
+  assert.deepEqual([again.job.id, again.fence], ['x.1', 2]);
+  await second.finish(again, DONE);
+  assert.equal((await second.get('x'))!.state, 'queued');
+  await second.finish((await second.take())!, DONE);
+  assert.equal((await second.get('x'))!.state, 'done');
+  const part = (await second.take())!;
+  await second.finish(part, { kind: 'rejected', error: { code: 'BAD_FILE', message: 'no' } });
+  await second.close();
+
+  // Without the last line, which has the end of the job itself.
+  const cut = (await lines()).slice(0, -1);
+  assert.match(cut.at(-1)!, /"y\.\d"/);
+  await writeFile(join(folder, 'jobs.jsonl'), `${cut.join('\n')}\n`);
+  const third = await open();
+  const { state, error } = (await third.get('y'))!;
+  assert.deepEqual([state, error!.code, (await third.parts('y')).length], ['rejected', 'BAD_FILE', 0]);
+  assert.deepEqual(
+    (await third.list('a', { limit: 9 })).map(({ id }) => id),
+    ['y', 'x'],
+  );
+  await third.close();
 });

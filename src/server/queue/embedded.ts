@@ -15,6 +15,7 @@ import {
   type Lease,
   type NewJob,
   type Outcome,
+  partId,
 } from './job.ts';
 import { Journal, type JournalDisk } from './journal.ts';
 import {
@@ -45,6 +46,15 @@ interface Running {
   readonly fence: number;
   readonly controller: AbortController;
   deadline: number;
+}
+
+/** A line of the journal: a job that came in, fields of one that changed (with the parts it was split into), or one that went. */
+interface Entry {
+  readonly job?: Job;
+  readonly parts?: readonly Job[];
+  readonly set?: string;
+  readonly fields?: Partial<Job>;
+  readonly drop?: string;
 }
 
 /** A queue in this process and a journal on its disk. */
@@ -89,20 +99,33 @@ export class EmbeddedQueue implements Queue {
   }
 
   #replay(entries: readonly unknown[]): void {
-    for (const entry of entries as { job?: Job; set?: string; fields?: Partial<Job>; drop?: string }[]) {
-      if (entry.job) this.#jobs.set(entry.job.id, entry.job);
-      else if (entry.drop !== undefined) this.#jobs.delete(entry.drop);
+    for (const entry of entries as Entry[]) {
+      for (const job of [entry.job ?? [], entry.parts ?? []].flat()) this.#jobs.set(job.id, job);
+      if (entry.drop !== undefined) this.#jobs.delete(entry.drop);
       else if (entry.set !== undefined) {
         const job = this.#jobs.get(entry.set);
         if (job) this.#jobs.set(job.id, withoutNulls({ ...job, ...entry.fields }));
       }
     }
+    this.#settleParts();
     for (const job of this.#jobs.values()) {
       if (job.key !== undefined) this.#keys.set(keyOf(job.owner, job.key), job.id);
       this.#sequence = Math.max(this.#sequence, job.sequence + 1);
       if (!FINAL.has(job.state)) this.#order.restore(job);
-      if (job.state === 'running') this.#jobs.set(job.id, { ...job, state: 'queued' });
+      const waits = job.state === 'running' || (job.state === 'split' && this.#partsDone(job));
+      if (waits) this.#jobs.set(job.id, { ...job, state: 'queued' });
     }
+  }
+
+  /** What a crash may have left undone: jobs end with a part that was given up, and parts go with their jobs. */
+  #settleParts(): void {
+    for (const { part, state, error, attempts, finished } of this.#jobs.values()) {
+      const job = part && this.#jobs.get(part.of);
+      if (job?.state === 'split' && FINAL.has(state) && state !== 'done')
+        this.#jobs.set(job.id, { ...job, state, error, attempts, finished });
+    }
+    for (const { id, part } of this.#jobs.values())
+      if (part && FINAL.has(this.#jobs.get(part.of)?.state ?? 'done')) this.#jobs.delete(id);
   }
 
   async add(given: NewJob): Promise<{ job: Job; created: boolean }> {
@@ -154,6 +177,11 @@ export class EmbeddedQueue implements Queue {
     return this.#jobs.get(id);
   }
 
+  async parts(id: string): Promise<Job[]> {
+    const job = this.#jobs.get(id);
+    return job ? this.#partsOf(job) : [];
+  }
+
   async byKey(owner: string, key: string): Promise<Job | undefined> {
     return this.#jobs.get(this.#keys.get(keyOf(owner, key)) ?? '');
   }
@@ -164,7 +192,7 @@ export class EmbeddedQueue implements Queue {
   ): Promise<Job[]> {
     const end = before === undefined ? Number.POSITIVE_INFINITY : (this.#jobs.get(before)?.sequence ?? 0);
     return [...this.#jobs.values()]
-      .filter((job) => job.owner === owner && job.sequence < end)
+      .filter((job) => job.owner === owner && !job.part && job.sequence < end)
       .sort((a, b) => b.sequence - a.sequence)
       .slice(0, limit);
   }
@@ -192,7 +220,7 @@ export class EmbeddedQueue implements Queue {
 
   async finishedBefore(time: number, limit: number): Promise<Job[]> {
     return [...this.#jobs.values()]
-      .filter(({ state, finished = 0 }) => FINAL.has(state) && finished < time)
+      .filter(({ state, part, finished = 0 }) => FINAL.has(state) && !part && finished < time)
       .sort((a, b) => a.finished! - b.finished!)
       .slice(0, limit);
   }
@@ -218,13 +246,14 @@ export class EmbeddedQueue implements Queue {
 
   async counts(): Promise<QueueCounts> {
     const unfinished = this.#unfinished();
-    const running = unfinished.filter(({ state }) => state === 'running').length;
-    return { queued: unfinished.length - running, running };
+    const queued = unfinished.filter(({ state }) => state === 'queued').length;
+    return { queued, running: unfinished.length - queued };
   }
 
   async position(job: Job): Promise<number | undefined> {
     if (job.state !== 'queued') return undefined;
-    return this.#unfinished().filter((other) => other.state === 'queued' && byTurn(other, job) < 0).length;
+    return [...this.#jobs.values()].filter((other) => other.state === 'queued' && byTurn(other, job) < 0)
+      .length;
   }
 
   watch(listener: (change: Change) => void): () => void {
@@ -251,10 +280,12 @@ export class EmbeddedQueue implements Queue {
     const running = { fence, controller: new AbortController(), deadline: now + this.#options.lease };
     this.#running.set(next.id, running);
     const before = next;
-    const job = this.#put({ ...next, state: 'running', fence, started: Date.now() });
+    // A job whose parts are done goes on with what it began before.
+    const started = (next.parts === undefined ? undefined : next.started) ?? Date.now();
+    const job = this.#put({ ...next, state: 'running', fence, started });
     try {
       // On disk before anybody works under it, so that no number is ever given twice.
-      await this.#write(job, { state: 'running', fence, started: job.started });
+      await this.#write(job, { state: 'running', fence, started });
     } catch {
       this.#running.delete(job.id);
       this.#put({ ...before, fence });
@@ -283,12 +314,56 @@ export class EmbeddedQueue implements Queue {
     if (outcome.kind === 'done') {
       const { result, warnings } = outcome;
       await this.#end(job, { state: 'done', result, warnings, error: undefined });
-    } else if (outcome.kind === 'rejected') await this.#end(job, { state: 'rejected', error: outcome.error });
+    } else if (outcome.kind === 'split') await this.#split(job, outcome);
+    else if (outcome.kind === 'rejected') await this.#end(job, { state: 'rejected', error: outcome.error });
     else if (outcome.kind === 'canceled') await this.#end(job, { state: 'canceled' });
     else if (outcome.kind === 'released') await this.#change(job, { state: 'queued', progress: undefined });
     else await this.#failed(job, outcome);
     this.#wakeAll();
     return true;
+  }
+
+  /** One line of the journal has the parts and the job that waits for them. */
+  async #split(job: Job, { requests }: Outcome & { kind: 'split' }): Promise<void> {
+    const { id, owner } = job;
+    const parts = requests.map(
+      (request, index): Job => ({
+        ...{ id: partId(id, index), owner, request, part: { of: id, index }, state: 'queued' },
+        ...{ turn: this.#order.turnFor(owner), sequence: this.#sequence++ },
+        ...{ fence: 0, attempts: 0, created: Date.now(), warnings: [] },
+      }),
+    );
+    const fields = { state: 'split', parts: parts.length, error: undefined, progress: undefined } as const;
+    for (const part of parts) this.#put(part);
+    this.#tell(this.#put({ ...job, ...fields }));
+    await this.#journal.append({ parts, set: id, fields: withNulls(fields) });
+  }
+
+  /** The job goes on when all of its parts are done, and ends as the first one that is given up. */
+  async #partEnded({ part, state, error, attempts }: Job): Promise<void> {
+    const job = this.#jobs.get(part!.of);
+    if (job?.state !== 'split') return;
+    if (state !== 'done') await this.#end(job, { state, error, attempts });
+    else if (this.#partsDone(job)) await this.#change(job, { state: 'queued' });
+  }
+
+  #partsOf({ id, parts = 0 }: Job): Job[] {
+    return Array.from({ length: parts }, (_, index) => this.#jobs.get(partId(id, index)) ?? []).flat();
+  }
+
+  #partsDone(job: Job): boolean {
+    return this.#partsOf(job).every(({ state }) => state === 'done');
+  }
+
+  /** The journal need not hear of it: parts of an ended job are forgotten when it is read. */
+  #forgetParts(job: Job): void {
+    for (const { id } of this.#partsOf(job)) {
+      const running = this.#running.get(id);
+      this.#running.delete(id);
+      this.#notBefore.delete(id);
+      this.#jobs.delete(id);
+      running?.controller.abort(new DOMException('the job has ended', 'AbortError'));
+    }
   }
 
   async #failed(job: Job, outcome: Outcome & { kind: 'failed' }): Promise<void> {
@@ -353,7 +428,7 @@ export class EmbeddedQueue implements Queue {
   }
 
   #unfinished(): Job[] {
-    return [...this.#jobs.values()].filter(({ state }) => !FINAL.has(state));
+    return [...this.#jobs.values()].filter(({ state, part }) => !FINAL.has(state) && !part);
   }
 
   #holder(id: string, fence: number): Running | undefined {
@@ -361,9 +436,14 @@ export class EmbeddedQueue implements Queue {
     return running?.fence === fence ? running : undefined;
   }
 
-  #end(job: Job, fields: Partial<Job>): Promise<Job> {
+  async #end(job: Job, fields: Partial<Job>): Promise<Job> {
     this.#notBefore.delete(job.id);
-    return this.#change(job, { ...fields, finished: Date.now() });
+    this.#forgetParts(job);
+    try {
+      return await this.#change(job, { ...fields, finished: Date.now() });
+    } finally {
+      if (job.part) await this.#partEnded({ ...job, ...fields });
+    }
   }
 
   async #change(job: Job, fields: Partial<Job>): Promise<Job> {
@@ -383,7 +463,9 @@ export class EmbeddedQueue implements Queue {
     return this.#journal.append({ set: job.id, fields: withNulls(fields) });
   }
 
-  #tell(job: Job, removed = false): void {
+  #tell(changed: Job, removed = false): void {
+    const job = changed.part ? this.#jobs.get(changed.part.of) : changed;
+    if (!job) return;
     for (const listener of this.#listeners)
       listener({ id: job.id, owner: job.owner, job: removed ? undefined : job });
   }

@@ -3,12 +3,13 @@
 /**
  * - `queued`: waits for a worker, perhaps for its next attempt
  * - `running`
+ * - `split`: was divided, and waits for its parts
  * - `done`
  * - `failed`: given up after the attempts that were allowed, by no fault of the input
  * - `rejected`: the input cannot be dubbed
  * - `canceled`
  */
-export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'rejected' | 'canceled';
+export type JobState = 'queued' | 'running' | 'split' | 'done' | 'failed' | 'rejected' | 'canceled';
 
 /** States that a job does not leave. */
 export const FINAL: ReadonlySet<JobState> = new Set(['done', 'failed', 'rejected', 'canceled']);
@@ -66,6 +67,15 @@ export interface Job<Request = unknown, Result = unknown> {
   /** Fingerprint of the request that came with the key. */
   readonly keyed?: string | undefined;
   readonly webhook?: JobWebhook | undefined;
+  /** How many parts it was divided into. Once they are done it runs again, to put them together. */
+  readonly parts?: number | undefined;
+  /** Of a part: the job that it is a part of, and which one. Parts are the queue's own and in no list. */
+  readonly part?: { readonly of: string; readonly index: number } | undefined;
+}
+
+/** The id of a part of a job. */
+export function partId(id: string, index: number): string {
+  return `${id}.${index}`;
 }
 
 /** What comes in. */
@@ -81,6 +91,8 @@ export interface NewJob<Request = unknown> {
 /** How one attempt ended. */
 export type Outcome<Result = unknown> =
   | { readonly kind: 'done'; readonly result: Result; readonly warnings: readonly string[] }
+  /** What is left to do falls into parts, one for each request, that anybody may work on. */
+  | { readonly kind: 'split'; readonly requests: readonly unknown[] }
   /** Trying again would end the same way. */
   | { readonly kind: 'rejected'; readonly error: JobError }
   /**

@@ -2,12 +2,12 @@ import type { Job, JobProgress, JobWebhook, NewJob, Outcome } from './job.ts';
 
 /** Limits on what waits. */
 export interface QueueLimits {
-  /** Unfinished jobs of one owner, and of all. */
+  /** Unfinished jobs of one owner, and of all; parts are not counted. */
   readonly perOwner: number;
   readonly total: number;
 }
 
-/** Unfinished jobs. */
+/** Unfinished jobs; one that was split runs, and its parts are not counted. */
 export interface QueueCounts {
   readonly queued: number;
   readonly running: number;
@@ -46,6 +46,9 @@ export type Work = (attempt: Attempt) => Promise<Outcome>;
  * (`RedisQueue`).
  *
  * Each job ends exactly once: whatever workers die or come back late, one outcome is written, under the newest fence.
+ *
+ * An attempt may split its job. Each part is then a job too, with a place in the fair order, leases, fences and
+ * retries of its own; when all are done the job itself runs again, and a part that fails for good ends it.
  */
 export interface Queue {
   /**
@@ -55,6 +58,8 @@ export interface Queue {
    */
   add(job: NewJob): Promise<{ readonly job: Job; readonly created: boolean }>;
   get(id: string): Promise<Job | undefined>;
+  /** The parts of a job that was split, in order; none once it has ended. */
+  parts(id: string): Promise<Job[]>;
   /** The job that an owner made under a key. */
   byKey(owner: string, key: string): Promise<Job | undefined>;
   /** Jobs of an owner, newest first, older than `before` where that is given. */
@@ -71,9 +76,9 @@ export interface Queue {
   /** True for one caller in `ms`, wherever the callers are. */
   claim(name: string, ms: number): Promise<boolean>;
   counts(): Promise<QueueCounts>;
-  /** Jobs that would come before this one. */
+  /** Jobs, and parts of jobs, that would come before this one. */
   position(job: Job): Promise<number | undefined>;
-  /** Tells of every change of a job, progress included, until the returned function is called. */
+  /** Tells of every change of a job or of its parts, progress included, until the returned function is called. */
   watch(listener: (change: Change) => void): () => void;
   /** Works on up to `count` jobs at a time; the returned function stops that and waits for attempts to end. */
   process(count: number, work: Work): () => Promise<void>;

@@ -14,6 +14,7 @@ import {
   type TestService,
   testService,
 } from '../../../test/service.ts';
+import { checkSplitJobs } from '../../../test/split-jobs.ts';
 import { RedisQueue } from './redis.ts';
 
 const FULL = process.env.MUSETALK_FULL === '1';
@@ -93,6 +94,16 @@ test('the queue keeps order, keys, limits and fences as the embedded one', {
   assert.equal(await queue.get('a0'), undefined);
   await sleep(50);
   assert.ok(heard.includes('a0 done') && heard.includes('a0 undefined'));
+});
+
+test('a job that is split ends with its parts, whichever way they end', {
+  skip,
+  timeout: 60_000,
+}, async (t) => {
+  const redis = await redisServer(t, program!);
+  const queue = await RedisQueue.open(redis.url, { ...settings, limits: { perOwner: 10, total: 100 } });
+  await checkSplitJobs(queue);
+  await queue.close();
 });
 
 async function framesAlone(orders: string): Promise<string> {

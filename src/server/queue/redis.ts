@@ -16,10 +16,11 @@ import {
   type JobWebhook,
   type NewJob,
   type Outcome,
+  partId,
 } from './job.ts';
 import type { QueueSettings } from './open-queue.ts';
 import { type Attempt, type Change, type Queue, type QueueCounts, type Work, WorkersStop } from './queue.ts';
-import { ADD, BEGIN, CANCEL, FINISH, REMOVE, WEBHOOK } from './redis-scripts.ts';
+import { ADD, BEGIN, CANCEL, FINISH, REMOVE, SPLIT, WEBHOOK } from './redis-scripts.ts';
 import { afterFailure, lostError } from './retry.ts';
 
 const NAME = 'musetalk';
@@ -140,25 +141,35 @@ export class RedisQueue implements Queue {
     return { job: await this.#mustGet(id), created: true };
   }
 
-  /** Gives a job to BullMQ; one that it has already stays as it is. */
-  async #hand(id: string, turn: number): Promise<void> {
+  /**
+   * Gives a job to BullMQ; one that it has already stays as it is. A job whose parts are done goes under another
+   * name: BullMQ may still know the delivery that split it.
+   */
+  async #hand(id: string, turn: number, { again = false } = {}): Promise<void> {
     const priority = Math.min(LAST, turn + 1);
-    await this.#bull.add('job', {}, { jobId: id, priority, removeOnComplete: true, removeOnFail: true });
+    const jobId = again ? joinName(id) : id;
+    await this.#bull.add('job', { id }, { jobId, priority, removeOnComplete: true, removeOnFail: true });
   }
 
   /** Hands out jobs that a crash left between our record and BullMQ's. */
   async #repair(): Promise<void> {
     if (!(await this.claim('repair', REPAIR_MS / 2))) return;
     for (const id of await this.#redis.zrange('mt:waiting', '0', '-1')) {
-      if (await this.#bull.getJob(id)) continue;
-      const turn = await this.#redis.hget(recordOf(id), 'turn');
-      if (turn !== null) await this.#hand(id, Number(turn));
+      const [turn, parts] = await this.#redis.hmget(recordOf(id), 'turn', 'parts');
+      const again = parts !== null && parts !== undefined;
+      if (!turn || (await this.#bull.getJob(again ? joinName(id) : id))) continue;
+      await this.#hand(id, Number(turn), { again });
     }
   }
 
   async get(id: string): Promise<Job | undefined> {
     const fields = await this.#redis.hgetall(recordOf(id));
     return fields.base === undefined ? undefined : jobOf(id, fields);
+  }
+
+  async parts(id: string): Promise<Job[]> {
+    const count = Number((await this.#redis.hget(recordOf(id), 'parts')) ?? 0);
+    return this.#getAll(Array.from({ length: count }, (_, index) => partId(id, index)));
   }
 
   async #mustGet(id: string): Promise<Job> {
@@ -191,7 +202,8 @@ export class RedisQueue implements Queue {
 
   async cancel(id: string): Promise<Job | undefined> {
     await this.#redis.eval(CANCEL, 0, id, Date.now());
-    await this.#bull.remove(id).catch(() => {}); // a worker has it, and hears of the cancelling by itself
+    // Where a worker has it, it hears of the cancelling by itself; parts that are delivered find no record.
+    for (const name of [id, joinName(id)]) await this.#bull.remove(name).catch(() => {});
     return this.get(id);
   }
 
@@ -218,10 +230,12 @@ export class RedisQueue implements Queue {
   }
 
   async counts(): Promise<QueueCounts> {
-    const [queued, all] = await Promise.all([
+    const [waiting, parts, all] = await Promise.all([
       this.#redis.zcard('mt:waiting'),
+      this.#redis.scard('mt:waiting-parts'),
       this.#redis.scard('mt:unfinished'),
     ]);
+    const queued = Math.max(0, waiting - parts);
     return { queued, running: Math.max(0, all - queued) };
   }
 
@@ -264,7 +278,7 @@ export class RedisQueue implements Queue {
 
   /** One delivery: an attempt, unless the record says that there is nothing to do. */
   async #attempt(bull: BullJob, token: string, work: Work): Promise<void> {
-    const id = bull.id!;
+    const { id } = bull.data as { id: string };
     const begun = (await this.#redis.eval(BEGIN, 0, id, Date.now())) as [number, number] | null;
     if (!begun) return;
     const [fence, attempts] = begun;
@@ -298,8 +312,8 @@ export class RedisQueue implements Queue {
     if (outcome.kind === 'done') {
       const { result, warnings } = outcome;
       await this.#write(id, fence, 'done', { result, warnings });
-    } else if (outcome.kind === 'rejected')
-      await this.#write(id, fence, 'rejected', { error: outcome.error });
+    } else if (outcome.kind === 'split') await this.#split(id, fence, outcome);
+    else if (outcome.kind === 'rejected') await this.#write(id, fence, 'rejected', { error: outcome.error });
     else if (outcome.kind === 'canceled') await this.#write(id, fence, 'canceled', {});
     else if (outcome.kind === 'released')
       await this.#again(bull, token, 0, () => this.#write(id, fence, 'queued', {}));
@@ -309,6 +323,12 @@ export class RedisQueue implements Queue {
       if (delay === undefined) await this.#write(id, fence, 'failed', fields);
       else await this.#again(bull, token, delay, () => this.#write(id, fence, 'queued', fields));
     }
+  }
+
+  async #split(id: string, fence: number, { requests }: Outcome & { kind: 'split' }): Promise<void> {
+    const bases = requests.map((request) => JSON.stringify(request));
+    const turns = (await this.#redis.eval(SPLIT, 0, id, fence, Date.now(), ...bases)) as number[];
+    for (const [index, turn] of turns.entries()) await this.#hand(partId(id, index), turn);
   }
 
   /** Puts the job back, to come again after some seconds. */
@@ -334,7 +354,12 @@ export class RedisQueue implements Queue {
     const pairs = Object.entries(fields).flatMap(([name, value]) =>
       value === undefined ? [] : [name, typeof value === 'number' ? String(value) : JSON.stringify(value)],
     );
-    return (await this.#redis.eval(FINISH, 0, id, fence, state, Date.now(), ...pairs)) === 1;
+    const answer = await this.#redis.eval(FINISH, 0, id, fence, state, Date.now(), ...pairs);
+    if (answer === 2) {
+      const whole = (await this.#redis.hget(recordOf(id), 'of'))!;
+      await this.#hand(whole, Number(await this.#redis.hget(recordOf(whole), 'turn')), { again: true });
+    }
+    return answer !== 0;
   }
 
   #deadline(): number {
@@ -370,6 +395,11 @@ async function within(ms: number, promise: Promise<unknown>): Promise<void> {
   clearTimeout(timer);
 }
 
+/** The name under which a job is delivered once its parts are done. */
+function joinName(id: string): string {
+  return `${id}.join`;
+}
+
 function recordOf(id: string): string {
   return `mt:job:${id}`;
 }
@@ -387,6 +417,8 @@ function jobOf(id: string, fields: Readonly<Record<string, string>>): Job {
     warnings: json('warnings') ?? [],
     ...{ result: json('result'), error: json('error'), webhook: json('webhook') },
     ...{ key: fields.key || undefined, keyed: fields.keyed || undefined },
+    parts: number('parts'),
+    part: fields.of === undefined ? undefined : { of: fields.of, index: Number(fields.index) },
   };
 }
 
