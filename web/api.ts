@@ -28,6 +28,8 @@ export interface PreviewView {
   /** Address of the frame without marks. */
   readonly picture: string;
   readonly faces: number;
+  /** Whose way of framing a face is shown. */
+  readonly drawnBy: 'mini' | '1.0' | '1.5';
   readonly mask: 'parsing' | 'landmarks';
   readonly range: { readonly lowest: number; readonly highest: number };
   readonly box: Box;

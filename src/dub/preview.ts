@@ -11,7 +11,10 @@ import { type Color, drawDot, drawNumber, fillBox, strokeBox, tint } from '../im
 import { type Image, image } from '../image/image.ts';
 import { crop, paste } from '../image/paste.ts';
 import { resizeLinear } from '../image/resize.ts';
+import { layoutBySkull, miniMask, wholePixels } from '../lips/mini-layout.ts';
+import { isMini } from '../lips/mini-networks.ts';
 import type { Parse } from '../lips/musetalk.ts';
+import { modelName } from '../lips/open-model.ts';
 import { openVideo } from '../media/open-video.ts';
 import { toNumber } from '../media/rate.ts';
 import type { VideoSource } from '../media/source.ts';
@@ -23,6 +26,8 @@ export interface Preview {
   readonly picture: Image;
   /** Number of the frame. */
   readonly frame: number;
+  /** Whose way of framing a face is shown: that of the model that would draw. */
+  readonly drawnBy: 'mini' | '1.0' | '1.5';
   /** What is cut out and pasted back, in pixels of the frame. */
   readonly box: Box;
   /** How sure the finder is, 0 … 1, and how many faces it saw. */
@@ -73,11 +78,13 @@ const CYAN: Color = [0, 220, 255];
 const RED: Color = [255, 60, 60];
 
 /**
- * Draws on one frame of a video what a dub by MuseTalk would do there: in red what may change, in green the box that
- * is cut out, in yellow the line below which it is drawn anew, in blue the landmarks. With `sweep`: a sheet of the
- * values of `bboxShift`. The box is MuseTalk's; mini frames a face by its skull and needs no adjusting.
+ * Draws on one frame of a video what a dub would do there: in red what may change, in green the box that is cut out,
+ * in yellow the line below which it is drawn anew, in blue the landmarks. Box and mask are those of the model that
+ * would draw: mini frames a face by its skull, and has no use for `bboxShift` and its like. With `sweep`: a sheet of
+ * the values of `bboxShift`, MuseTalk's in any case.
  *
- * @throws MuseTalkError NO_FACE, BAD_OPTION for a frame that is not there, and what the video and the finder throw.
+ * @throws MuseTalkError NO_FACE, BAD_OPTION for a frame that is not there or a sweep of mini, and what the video and
+ * the finder throw.
  */
 export async function preview(
   path: string,
@@ -87,7 +94,8 @@ export async function preview(
   const { signal } = run;
   const video = await openVideo(path, { signal });
   const frame = frameOf(video, settings);
-  const finder = run.finder ?? (await openFinder(settings));
+  const drawnBy = await drawnByOf(settings);
+  const finder = run.finder ?? (await openFinder(settings, drawnBy === 'mini' ? 'mesh' : 'points'));
   let parser: FaceParser | undefined;
   try {
     const shown = await findIn(video, finder, frame, settings, signal);
@@ -95,12 +103,14 @@ export async function preview(
       ? await roomsOf(video, finder, settings, run)
       : [roomOf(shown.face, settings)];
     const range = shiftRange(rooms)!;
-    parser = settings.parsing === undefined ? await openParser(settings) : undefined;
-    const parse = settings.parsing === undefined ? parser?.parse : await parsingFolder(settings.parsing);
-    const seen: Seen = { ...shown, video, parse, settings, signal };
+    if (drawnBy !== 'mini' && settings.parsing === undefined) parser = await openParser(settings);
+    const given = settings.parsing === undefined ? undefined : await parsingFolder(settings.parsing);
+    const parse = drawnBy === 'mini' ? undefined : (given ?? parser?.parse);
+    const skull = drawnBy === 'mini' ? await bySkull(video, finder, frame, settings, signal) : undefined;
+    const seen: Seen = { ...shown, video, parse, skull, settings, signal };
     const picture = settings.sweep ? await sheet(seen, range) : await drawn(seen, settings.bboxShift);
     return {
-      ...{ picture, frame, box: boxOf(seen, settings.bboxShift) },
+      ...{ picture, frame, drawnBy, box: boxOf(seen, settings.bboxShift) },
       ...{ score: shown.face.score, faces: shown.faces, mask: parse ? 'parsing' : 'landmarks' },
       ...{ range, framesSeen: rooms.length, warnings: video.warnings },
       ...(run.layers && { layers: await layersOf(seen, finder) }),
@@ -109,6 +119,17 @@ export async function preview(
     await parser?.close();
     if (run.finder === undefined) await finder.close();
   }
+}
+
+/** The model that would draw. @throws MuseTalkError BAD_OPTION for a sweep of a model that has nothing to sweep. */
+async function drawnByOf(settings: PreviewSettings): Promise<Preview['drawnBy']> {
+  const name = await modelName(settings);
+  if (name !== 'mini' && !(await isMini(name))) return versionOf(settings);
+  if (!settings.sweep) return 'mini';
+  if (settings.model === 'auto') return '1.5';
+  throw new MuseTalkError('BAD_OPTION', 'mini frames a face by its skull: it has no shift to sweep', {
+    hint: 'Leave out --sweep, or choose an official model with --model.',
+  });
 }
 
 function frameOf(video: VideoSource, { frame, time }: PreviewSettings): number {
@@ -146,10 +167,7 @@ async function findIn(
   }
   for await (const { face, faces } of finder.find(one(), { choice: faceChoice(words) }, signal))
     if (face) return { frame: kept[0]!, face, faces };
-  throw new MuseTalkError('NO_FACE', `frame ${index} of ${video.path} shows no face that could be used`, {
-    hint: 'Choose another with --frame or --time.',
-    facts: { frame: index },
-  });
+  throw noFace(index, video);
 }
 
 async function roomsOf(
@@ -168,6 +186,34 @@ async function roomsOf(
   return rooms;
 }
 
+/** Frames to either side by which mini's box is steadied; a whole shot would give nearly the same. */
+const STEADIED_BY = 12;
+
+/** Box and landmarks of the frame as mini's own layout gives them. */
+async function bySkull(
+  video: VideoSource,
+  finder: FaceFinder,
+  frame: number,
+  { face: words }: PreviewSettings,
+  signal: AbortSignal | undefined,
+): Promise<Skull> {
+  const first = Math.max(0, frame - STEADIED_BY);
+  const frames = video.frames(first, Math.min(video.frameCount, frame + STEADIED_BY + 1));
+  const { coords, landmarks } = await layoutBySkull(
+    finder.find(frames, { choice: faceChoice(words) }, signal),
+  );
+  const box = coords[frame - first];
+  if (box) return { box, landmarks: landmarks(frame - first) };
+  throw noFace(frame, video);
+}
+
+function noFace(index: number, video: VideoSource): MuseTalkError {
+  return new MuseTalkError('NO_FACE', `frame ${index} of ${video.path} shows no face that could be used`, {
+    hint: 'Choose another with --frame or --time.',
+    facts: { frame: index },
+  });
+}
+
 function roomOf({ landmarks, box }: FoundFace, settings: PreviewSettings): ShiftRoom {
   return literalCropBox(landmarks, box, { version: versionOf(settings) })!.room;
 }
@@ -177,14 +223,22 @@ function versionOf({ model, version }: PreviewSettings): '1.0' | '1.5' {
   return /(^|-)(v1|1\.0)$/.test(name) ? '1.0' : '1.5';
 }
 
+interface Skull {
+  readonly box: Box;
+  readonly landmarks: readonly Point[] | undefined;
+}
+
 interface Seen extends Shown {
   readonly video: VideoSource;
   readonly parse: Parse | undefined;
+  /** Where mini would draw. */
+  readonly skull: Skull | undefined;
   readonly settings: PreviewSettings;
   readonly signal: AbortSignal | undefined;
 }
 
-function boxOf({ face, video: { width, height }, settings }: Seen, bboxShift: number): Box {
+function boxOf({ face, skull, video: { width, height }, settings }: Seen, bboxShift: number): Box {
+  if (skull) return wholePixels(skull.box);
   const version = versionOf(settings);
   const extraMargin = version === '1.5' ? settings.extraMargin : 0;
   const box = cropBox(face.landmarks, face.box, { version, bboxShift, extraMargin, width, height });
@@ -192,7 +246,8 @@ function boxOf({ face, video: { width, height }, settings }: Seen, bboxShift: nu
   throw new MuseTalkError('NO_FACE', 'the face lies outside the picture');
 }
 
-async function maskOf({ frame, face, parse, settings, signal }: Seen, box: Box): Promise<BlendMask> {
+async function maskOf({ frame, face, parse, skull, settings, signal }: Seen, box: Box): Promise<BlendMask> {
+  if (skull) return miniMask(skull);
   if (!parse) return landmarkMask(face.landmarks, box);
   const version = versionOf(settings);
   const { parsingMode, leftCheekWidth, rightCheekWidth } = settings;
@@ -207,7 +262,11 @@ async function layersOf(seen: Seen, finder: FaceFinder): Promise<PreviewLayers> 
   return {
     frame,
     mask: await maskOf(seen, boxOf(seen, settings.bboxShift)),
-    ...{ landmarks: face.landmarks, face: face.box, found: await facesIn(seen, finder) },
+    ...{
+      landmarks: seen.skull?.landmarks ?? face.landmarks,
+      face: face.box,
+      found: await facesIn(seen, finder),
+    },
   };
 }
 
@@ -235,7 +294,7 @@ async function drawn(seen: Seen, bboxShift: number): Promise<Image> {
   tint(picture, mask, { x: area.x1, y: area.y1 }, RED);
   strokeBox(picture, box, GREEN, thickness);
   fillBox(picture, halfLine(box, thickness), YELLOW);
-  for (const point of face.landmarks) drawDot(picture, point, thickness, CYAN);
+  for (const point of seen.skull?.landmarks ?? face.landmarks) drawDot(picture, point, thickness, CYAN);
   return picture;
 }
 

@@ -1,4 +1,7 @@
-/** Where mini cuts: boxes that go with the skull, one size for a shot, whatever the mouth does. */
+/** Where mini cuts and what may change: boxes that go with the skull, one size for a shot, whatever the mouth does. */
+import { landmarkMask } from '../compositing/landmark-mask.ts';
+import type { BlendMask } from '../compositing/masks.ts';
+import { softBoxMask } from '../compositing/soft-box-mask.ts';
 import type { Box, Point } from '../core/box.ts';
 import type { FrameFace } from '../face/finder.ts';
 import { landmarks68 } from '../face/landmarks68.ts';
@@ -10,9 +13,34 @@ import type { Layout } from './lip-model.ts';
 const SMOOTHING = 1;
 
 /** Below this spread of the opening a person does not speak, so nothing is learnt of how they do. */
-const SPEAKS = 0.015;
+const SPEAKS = 0.01;
 /** Frames that a spread is believed from. */
 const ENOUGH = 25;
+
+/** The drawn jaw may open further than that of the source: the mask reaches this much further below the chin. */
+const CHIN_GROWTH = 0.15;
+
+/** The width of the mask's soft edge where no landmarks are known, as a part of the box. */
+const FEATHER = 0.06;
+
+/** How much of a face that mini drew shows in the frame. */
+export function miniMask({
+  box,
+  landmarks,
+}: {
+  readonly box: Box;
+  readonly landmarks: readonly Point[] | undefined;
+}): BlendMask {
+  if (landmarks) return landmarkMask(landmarks, wholePixels(box), { chinGrowth: CHIN_GROWTH });
+  const { x1, x2, y1, y2 } = wholePixels(box);
+  const half = { x1, x2, y1: Math.floor((y1 + y2) / 2), y2 };
+  return softBoxMask(half, { feather: Math.round(FEATHER * (x2 - x1)) });
+}
+
+/** The least box of whole pixels round a box. */
+export function wholePixels({ x1, y1, x2, y2 }: Box): Box {
+  return { x1: Math.floor(x1), y1: Math.floor(y1), x2: Math.ceil(x2), y2: Math.ceil(y2) };
+}
 
 interface Shot {
   readonly first: number;

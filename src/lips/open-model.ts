@@ -45,7 +45,7 @@ export async function openLipModel(
   settings: ModelSettings,
   options: OpenModelOptions = {},
 ): Promise<LipModel> {
-  const name = await nameOf(settings);
+  const name = await modelName(settings);
   const { models, decoder, threads } = settings;
   if (name === 'mini') return openMini(bundledMini(), { threads });
   if (await isMini(name)) return openMini(name, { threads });
@@ -66,7 +66,7 @@ export async function openLipModel(
  * The model that is meant: the one that is named, else the one of upstream's `--version`, else the best one in the
  * models folder, else mini, which is always there.
  */
-async function nameOf({
+export async function modelName({
   model,
   version,
   models,

@@ -1,4 +1,5 @@
-import { mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { MuseTalkError } from '../core/errors.ts';
 
@@ -95,9 +96,10 @@ async function sync(path: string): Promise<void> {
 }
 
 /**
- * Makes sure that `output` may be written.
+ * Makes sure that `output` may be written, before anything long is done for it.
  *
- * @throws MuseTalkError `CANNOT_WRITE` when it is a folder, or a file and `overwrite` is off.
+ * @throws MuseTalkError `CANNOT_WRITE` when it is a folder, a file and `overwrite` is off, or in a folder that is not
+ * there or may not be written to.
  */
 export async function checkFree(output: string, overwrite: boolean): Promise<void> {
   const there = await stat(output).catch(() => undefined);
@@ -111,6 +113,9 @@ export async function checkFree(output: string, overwrite: boolean): Promise<voi
       hint: 'Choose another name, or allow overwriting (--overwrite).',
       facts: { output },
     });
+  await access(dirname(resolve(output)), constants.W_OK).catch((cause) => {
+    throw cannotWrite(output, cause);
+  });
 }
 
 /** The error for a failed write, with the reason in words. */

@@ -2,13 +2,15 @@
 // else a stand-in draws, and everything but the drawing is real.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Browser, Locator, Page } from 'playwright-core';
+import { networkOf } from '../../src/models/manifest.ts';
 import { startServer } from '../../src/server/server.ts';
 import { buildPage, openBrowser } from '../browser.ts';
+import { honest, serve } from '../hostile-server.ts';
 import { ROOT } from '../sources.ts';
 import { WEB_RUNNER, webInputs } from '../web-inputs.ts';
 
@@ -32,6 +34,26 @@ test('a face is tuned, dubbed, watched, compared, downloaded and deleted in a br
     assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
     await page.getByRole('button', { name: 'Dark colours' }).click();
     assert.equal(await page.locator('html').getAttribute('data-theme'), null);
+  });
+
+  await t.test('a model is fetched: a wrong file is refused, a right one makes it ready', async () => {
+    await page.goto(`${url}/#/models`);
+    const [older, newer] = ['MuseTalk 1.0', 'MuseTalk 1.5'].map((name) =>
+      page.locator('.model').filter({ has: page.getByRole('heading', { name }) }),
+    ) as [Locator, Locator];
+    await newer.getByText('lacks 1 files').waitFor();
+    await newer.locator('summary').click();
+    await newer.getByText('musetalkV15/unet.pth').waitFor();
+    await newer.getByRole('button', { name: 'Fetch' }).click();
+    await newer.getByText('SHA-256').waitFor();
+    assert.equal(await newer.getAttribute('data-ready'), 'false');
+    await older.getByRole('button', { name: 'Fetch' }).click();
+    await older.getByText('ready').waitFor();
+    assert.deepEqual(await readFile(join(folder, 'models', OLDER_FILE)), BODY);
+    // Files of these names are enough to tune by: no network of theirs is asked for a preview.
+    await writeFile(join(folder, 'models', NEWER_FILE), BODY);
+    await page.goto(`${url}/#/`);
+    await page.reload();
   });
 
   await t.test('of several faces one is chosen in the picture', async () => {
@@ -68,12 +90,25 @@ test('a face is tuned, dubbed, watched, compared, downloaded and deleted in a br
     assert.equal(await page.locator('.point').count(), 0);
   });
 
+  await t.test('mini frames the face in its own way, and what it does not use is set aside', async () => {
+    await until(async () => (await boxNow(page)).height > 0, 'there is a box');
+    const before = await boxNow(page);
+    await page.getByLabel('Model', { exact: true }).selectOption('mini');
+    await page.getByText('Mini frames the face by the skull').waitFor();
+    await previewed(page);
+    const own = await boxNow(page);
+    assert.notDeepEqual(own, before);
+    await page.getByText('What only the MuseTalk models use').click();
+    assert.equal(await slider(page, 'Mouth opening').isDisabled(), true);
+  });
+
   await t.test('the draft survives a reload', async () => {
     await page.locator('.track input[type=file]').setInputFiles(inputs.voice);
     const voice = page.locator('.loaded').getByText('speech.wav');
     await voice.waitFor();
     await page.reload();
     await voice.waitFor();
+    await page.getByText('What only the MuseTalk models use').click();
     assert.equal(await slider(page, 'Mouth opening').inputValue(), '9');
     await page
       .locator('.go p')
@@ -152,13 +187,6 @@ test('a face is tuned, dubbed, watched, compared, downloaded and deleted in a br
     assert.deepEqual(await readdir(join(folder, 'data', 'jobs')), []);
   });
 
-  await t.test('models say what they need', async () => {
-    await page.goto(`${url}/#/models`);
-    await page.getByRole('heading', { name: 'MuseTalk 1.5' }).waitFor();
-    await page.locator('.model summary').first().click();
-    await page.getByText('musetalkV15/unet.pth').waitFor();
-  });
-
   await t.test('a voice is recorded with the microphone, a face with the camera', async () => {
     await page.goto(`${url}/#/`);
     await record(page, page.locator('.track'), 'Record');
@@ -197,6 +225,7 @@ async function openPage(t: TestContext): Promise<Opened | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'web-'));
   // No weights of this machine take part: what is not in the package is not there.
   process.env.MUSETALK_MODELS = join(folder, 'models');
+  process.env.MUSETALK_MODELS_URL = await modelsByName(t, join(folder, 'models'));
   const options = { port: 0, data: join(folder, 'data'), minFree: 0 };
   const hasMini = existsSync(join(ROOT, 'assets', 'mini'));
   const server = await startServer(options, hasMini ? {} : { runner: WEB_RUNNER });
@@ -217,6 +246,26 @@ async function openPage(t: TestContext): Promise<Opened | undefined> {
   });
   await page.goto(server.url);
   return { browser, page, folder, url: server.url, faults };
+}
+
+const OLDER_FILE = 'musetalk/musetalk.json';
+const NEWER_FILE = 'musetalkV15/musetalk.json';
+
+/** As large as the newer file is; the older one has no published hash. */
+const BODY = Buffer.alloc(748, '{} ');
+
+/** Files by the names of those of MuseTalk, but for one each, and a server that has those. Gives its address. */
+async function modelsByName(t: TestContext, models: string): Promise<string> {
+  const paths = ['unet-1.5', 'unet-1.0', 'sd-vae', 'whisper-tiny'].flatMap((name) =>
+    networkOf(name).files.map(({ path }) => path),
+  );
+  for (const path of paths) {
+    if (path === OLDER_FILE || path === NEWER_FILE) continue;
+    await mkdir(dirname(join(models, path)), { recursive: true });
+    await writeFile(join(models, path), 'stands in');
+  }
+  const { base } = await serve(t, BODY, { [`/${OLDER_FILE}`]: honest, [`/${NEWER_FILE}`]: honest });
+  return base;
 }
 
 function slider(page: Page, label: string): Locator {

@@ -36,10 +36,11 @@ export function Overlay({ view, settings, marks }: { view: PreviewView; settings
   );
 }
 
-/** The box that the settings give, by the formula of the service itself. */
-function boxNow({ box, layers }: PreviewView, { model, bboxShift, extraMargin }: Settings): Box {
+/** The box that the settings give, by the formula of the service itself; mini's follows no setting. */
+function boxNow({ box, drawnBy, layers }: PreviewView, { bboxShift, extraMargin }: Settings): Box {
+  if (drawnBy === 'mini') return box;
   const { landmarks, face, width, height } = layers;
-  const version = model === 'musetalk-1.0' ? '1.0' : '1.5';
+  const version = drawnBy;
   const margin = version === '1.5' ? Number(extraMargin ?? 10) : 0;
   const options = { version, bboxShift: Number(bboxShift ?? 0), extraMargin: margin, width, height } as const;
   return cropBox(landmarks, face, options) ?? box;

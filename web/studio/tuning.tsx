@@ -17,6 +17,20 @@ const MOUTH = ['bboxShift', 'extraMargin', 'parsingMode', 'leftCheekWidth', 'rig
 /** Options that only count where the face is parsed. */
 const PARSED = ['parsingMode', 'leftCheekWidth', 'rightCheekWidth'];
 
+/** Options that mini has no use for. */
+const NOT_MINI: ReadonlySet<string> = new Set([
+  ...MOUTH,
+  ...[
+    'faceModel',
+    'decoder',
+    'latents',
+    'seed',
+    'compat',
+    'audioPaddingLengthLeft',
+    'audioPaddingLengthRight',
+  ],
+]);
+
 const TIME = ['syncMode', 'silence'];
 
 /** Chosen in the picture. */
@@ -34,15 +48,16 @@ export function Tuning({ settings, view, change }: TuningProps) {
     const same = value === undefined || value === options.get(name)?.standard;
     change(same ? rest : { ...rest, [name]: value });
   };
-  const byLandmarks = view?.mask === 'landmarks';
+  const mini = view ? view.drawnBy === 'mini' : isMini(settings, models);
+  const byLandmarks = !mini && view?.mask === 'landmarks';
   const mouth = byLandmarks ? MOUTH.filter((name) => !PARSED.includes(name)) : MOUTH;
   const field = (spec: OptionSpec | undefined) =>
     spec && (
       <Field
         key={spec.name}
         {...{ spec, value: settings[spec.name], onChange: (value: OptionValue) => set(spec.name, value) }}
-        off={isOff(spec.name, settings)}
-        sensible={spec.name === 'bboxShift' ? view?.range : undefined}
+        off={(mini && NOT_MINI.has(spec.name)) || isOff(spec.name, settings)}
+        sensible={spec.name === 'bboxShift' && !mini ? view?.range : undefined}
       />
     );
   return (
@@ -60,8 +75,17 @@ export function Tuning({ settings, view, change }: TuningProps) {
         models.length > 0 &&
         field({ ...model, kind: 'choice', choices: ['auto', ...models], group: 'Model' })}
       <h3>{t('tune.mouth')}</h3>
-      {isMini(settings, models) && <p class="aside">{t('tune.mini')}</p>}
-      {mouth.map((name) => field(options.get(name)))}
+      {mini ? (
+        <>
+          <p class="aside">{t('tune.mini')}</p>
+          <details class="unused">
+            <summary>{t('tune.unused')}</summary>
+            {mouth.map((name) => field(options.get(name)))}
+          </details>
+        </>
+      ) : (
+        mouth.map((name) => field(options.get(name)))
+      )}
       {byLandmarks && (
         <p class="aside">
           {t('face.byLandmarks')} <a href="#/models">{t('face.toModels')}</a>

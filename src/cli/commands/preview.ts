@@ -12,7 +12,7 @@ export function previewCommand(): Command {
   const command = new Command('preview')
     .summary('show on one frame what a dub would do')
     .description(
-      'Write one frame as a picture, with what a dub by MuseTalk would do there: red what may change, green the box that is cut out, yellow the line below which it is drawn anew, blue the landmarks. No lip model is needed.',
+      'Write one frame as a picture, with what a dub would do there: red what may change, green the box that is cut out, yellow the line below which it is drawn anew, blue the landmarks. No lip model is needed.',
     )
     .argument('<video>', 'video, picture or folder of pictures that shows the face')
     .requiredOption('-o, --output <file>', 'picture to write (PNG)');
@@ -35,9 +35,10 @@ export function previewCommand(): Command {
       const { picture, ...facts } = await preview(video, settings, { signal, onProgress });
       for (const warning of facts.warnings) messages.warning(warning);
       await writeImage(output, picture);
-      const { box, range, framesSeen, frame, mask } = facts;
+      const { box, range, framesSeen, frame, mask, drawnBy } = facts;
       const lines = [
         `${output}: frame ${frame}, box ${box.x1},${box.y1} … ${box.x2},${box.y2}, mask from ${mask}`,
+        ...(drawnBy === 'mini' && settings.bboxShift !== 0 ? ['mini has no use for --bbox-shift'] : []),
         `Total frame: ${framesSeen}  Manually adjust range: [ ${range.lowest} ~ ${range.highest} ], the current value: ${settings.bboxShift}`,
       ];
       messages.result({ output, bboxShift: settings.bboxShift, ...facts }, lines.join('\n'));
