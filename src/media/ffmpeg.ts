@@ -126,13 +126,17 @@ function start(name: ToolName, path: string, args: readonly string[], options: T
   return child;
 }
 
+/** Variables that a program reading files of strangers has no need to know. */
+const SECRET = /TOKEN|SECRET|PASSWORD|KEY$|^AWS_/i;
+
 /**
- * The child's environment: without the variable that makes FFmpeg write a report file, and without character set
- * modules, which static builds cannot load (they crash on transport streams, whose names are in old alphabets).
+ * The child's environment: without secrets, without the variable that makes FFmpeg write a report file, and without
+ * character set modules, which static builds cannot load (they crash on transport streams, whose names are in old
+ * alphabets).
  */
 function environment(): NodeJS.ProcessEnv {
-  const { FFREPORT: _, ...rest } = process.env;
-  return { ...rest, GCONV_PATH: '/nonexistent' };
+  const kept = Object.entries(process.env).filter(([name]) => name !== 'FFREPORT' && !SECRET.test(name));
+  return { ...Object.fromEntries(kept), GCONV_PATH: '/nonexistent' };
 }
 
 function withMemoryLimit(path: string, bytes: number): [program: string, args: string[]] {

@@ -13,6 +13,35 @@ const shared = {
     "Folder of uploads, jobs and results; else MUSETALK_DATA, else the user's data folder",
     { value: 'DIR' },
   ),
+  store: about(
+    z
+      .string()
+      .regex(
+        /^(folder|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[\w-][\w.-]*)*\/?)$/,
+        'is neither folder nor s3://bucket/prefix',
+      )
+      .default('folder'),
+    'Store',
+    'Where inputs and results of jobs lie: folder (the data folder), or s3://bucket/prefix, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY from the environment',
+    { value: 'WHERE' },
+  ),
+  storeEndpoint: about(
+    z
+      .string()
+      .regex(/^https?:\/\/[^\s/@?#]+\/?$/, 'is not an address such as https://host:9000')
+      .optional(),
+    'Store',
+    "Address of the S3-compatible store; else AWS_ENDPOINT_URL, else Amazon's",
+    { value: 'URL' },
+  ),
+  storeRegion: about(
+    z
+      .string()
+      .regex(/^[\w-]{1,64}$/, 'is not the name of a region')
+      .optional(),
+    'Store',
+    'Region of the store; else AWS_REGION, else us-east-1',
+  ),
   models: about(z.string().min(1).optional(), 'Store', 'Folder with the models', { value: 'DIR' }),
   queue: about(
     z

@@ -28,6 +28,7 @@ import { previewRoutes } from './routes/previews.ts';
 import { systemRoutes } from './routes/system.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { readKey, Service } from './service.ts';
+import { openStore } from './store/store.ts';
 import { Webhooks } from './webhooks.ts';
 import { startWorkers } from './work/workers.ts';
 
@@ -76,6 +77,7 @@ export async function startServer(input: ServeInput, run: ServeRun = {}): Promis
     const files = new Files(dataFolder(options.data));
     await files.make();
     if (options.queue === 'embedded') closers.push(await lockFolder(files.root));
+    const store = await openStore(files, options);
     const key = await readKey(join(files.root, 'key'));
     const users = await readUsers(options, key);
     const retry = { ...RETRY, attempts: options.attempts, ...run.retry };
@@ -83,16 +85,20 @@ export async function startServer(input: ServeInput, run: ServeRun = {}): Promis
     const queue = await openQueue(options.queue, files, { limits, lease: options.lease, retry });
     closers.push(() => queue.close());
 
-    const workers = startWorkers(files, queue, {
-      ...{ count: options.workers, lease: options.lease, runner: run.runner },
-      settings: { models: options.models, threads: options.threads, limits: mediaLimits(options) },
-    });
+    const workers = startWorkers(
+      { files, store, queue },
+      {
+        ...{ count: options.workers, lease: options.lease, runner: run.runner },
+        settings: { models: options.models, threads: options.threads, limits: mediaLimits(options) },
+      },
+    );
     closers.push(() => workers.close());
     const hosts = listOf(options.urlHosts);
     const fetchInput = hosts && inputFetcher({ ...run.outbound, hosts });
     const service = new Service({
       options,
       files,
+      store,
       queue,
       pool: workers.pool,
       fetchInput,

@@ -6,7 +6,7 @@ import { MuseTalkError } from '../core/errors.ts';
 import type { MediaLimits } from '../media/limits.ts';
 import type { ServeOptions } from '../options/serve.ts';
 import { Events } from './events.ts';
-import { type Files, inputName, newId, sizeOf, workName } from './files.ts';
+import { type Files, inputName, isId, newId, workName } from './files.ts';
 import type { SoundFacts, VideoFacts } from './inspect.ts';
 import { Looks } from './looks.ts';
 import { Metrics } from './metrics.ts';
@@ -15,7 +15,9 @@ import type { DubRequest, DubView } from './protocol.ts';
 import { FINAL, type Job } from './queue/job.ts';
 import type { Queue } from './queue/queue.ts';
 import { type DubPlan, planOf, type Source } from './request.ts';
-import { ageOf, Uploads } from './uploads.ts';
+import type { FileRequest, Store, StoredFile } from './store/store.ts';
+import { sweepJobs } from './store/sweep-jobs.ts';
+import { Uploads } from './uploads.ts';
 import { type DubJob, type DubJobRequest, dubView } from './view.ts';
 import { withoutPaths } from './work/attempt.ts';
 import type { WorkerPool } from './work/pool.ts';
@@ -24,6 +26,7 @@ import type { WorkerPool } from './work/pool.ts';
 export interface ServiceParts {
   readonly options: ServeOptions;
   readonly files: Files;
+  readonly store: Store;
   readonly queue: Queue;
   readonly pool: WorkerPool;
   /** Fetches inputs by address, where that is allowed. */
@@ -52,6 +55,7 @@ const HOUR_MS = 3_600_000;
 export class Service {
   readonly options: ServeOptions;
   readonly files: Files;
+  readonly store: Store;
   readonly queue: Queue;
   readonly pool: WorkerPool;
   readonly uploads: Uploads;
@@ -61,9 +65,10 @@ export class Service {
   readonly #fetchInput: InputFetcher | undefined;
   readonly #settled: (id: string) => Promise<void>;
 
-  constructor({ options, files, queue, pool, fetchInput, settled }: ServiceParts) {
+  constructor({ options, files, store, queue, pool, fetchInput, settled }: ServiceParts) {
     this.options = options;
     this.files = files;
+    this.store = store;
     this.queue = queue;
     this.pool = pool;
     this.#fetchInput = fetchInput;
@@ -119,10 +124,10 @@ export class Service {
     try {
       const uploads = await this.#bringInputs(id, owner, plan);
       const added = await this.#add({ id, owner, key, keyed }, plan, { uploads, batch });
-      if (!added.created) await this.files.removeJob(id);
+      if (!added.created) await this.store.remove(id);
       return added;
     } catch (error) {
-      await this.files.removeJob(id);
+      await this.store.remove(id).catch(() => {}); // the sweep finds what is left
       throw error;
     }
   }
@@ -153,8 +158,11 @@ export class Service {
       inputs.map(({ path }) => path),
       plan,
     );
-    for (const [i, { path }] of inputs.entries()) await this.files.share(path, join(folder, inputName(i)));
+    const names = inputs.map((_, i) => inputName(i));
+    for (const [i, { path }] of inputs.entries()) await this.files.share(path, join(folder, names[i]!));
     if (plan.boxes) await writeFile(join(folder, 'boxes.json'), JSON.stringify(plan.boxes));
+    await this.store.save(id, plan.boxes ? [...names, 'boxes.json'] : names);
+    await this.store.release(id);
     return inputs.flatMap(({ upload }) => upload ?? []);
   }
 
@@ -219,23 +227,25 @@ export class Service {
   async removeDub(job: DubJob): Promise<void> {
     await this.queue.cancel(job.id);
     await this.#settled(job.id);
-    await this.files.removeJob(job.id);
+    await this.store.remove(job.id);
     const rest = (await this.queue.list(job.owner, { limit: 100_000 })) as DubJob[];
     const used = new Set(rest.flatMap(({ id, request }) => (id === job.id ? [] : request.uploads)));
     for (const id of new Set(job.request.uploads)) if (!used.has(id)) await this.uploads.discard(id);
     await this.queue.remove(job.id);
   }
 
-  /** The finished video. @throws MuseTalkError CONFLICT while there is none. */
-  async resultFile(job: DubJob): Promise<{ folder: string; name: string; bytes: number }> {
-    const folder = join(this.files.job(job.id), workName(job.fence));
+  /** The name in its job of what lies beside the finished video. @throws MuseTalkError CONFLICT while there is none. */
+  besideResult(job: DubJob, name: string): string {
+    if (job.state === 'done') return `${workName(job.fence)}/${name}`;
+    throw noResult(job);
+  }
+
+  /** The finished video, or a part of it. @throws MuseTalkError CONFLICT while there is none. */
+  async result(job: DubJob, request: FileRequest): Promise<StoredFile> {
     const name = job.result?.file;
-    const bytes = name === undefined ? undefined : await sizeOf(join(folder, name));
-    if (job.state === 'done' && name !== undefined && bytes !== undefined) return { folder, name, bytes };
-    throw new MuseTalkError('CONFLICT', `the dub ${job.id} has no result`, {
-      hint: FINAL.has(job.state) ? 'See its error.' : 'Wait until its status is COMPLETED.',
-      facts: { state: job.state },
-    });
+    const file = name && (await this.store.file(job.id, this.besideResult(job, name), request));
+    if (file) return file;
+    throw noResult(job);
   }
 
   /** @throws MuseTalkError CANNOT_WRITE when nothing more fits on the disk. */
@@ -256,10 +266,8 @@ export class Service {
     const before = Date.now() - this.options.keep * HOUR_MS;
     for (const job of await this.queue.finishedBefore(before, 100)) await this.removeDub(job as DubJob);
     await this.uploads.sweep(before);
-    for (const id of await readdir(this.files.jobs)) {
-      if (!/^[0-9a-z]{26}$/.test(id) || ageOf(id) > Date.now() - HOUR_MS) continue;
-      if (!(await this.queue.get(id))) await this.files.removeJob(id);
-    }
+    await sweepJobs(this.store, this.queue, (await readdir(this.files.jobs)).filter(isId));
+    await sweepJobs(this.store, this.queue, this.store.jobs());
   }
 
   async close(): Promise<void> {
@@ -267,6 +275,13 @@ export class Service {
     this.metrics.close();
     await this.looks.close();
   }
+}
+
+function noResult({ id, state }: DubJob): MuseTalkError {
+  return new MuseTalkError('CONFLICT', `the dub ${id} has no result`, {
+    hint: FINAL.has(state) ? 'See its error.' : 'Wait until its status is COMPLETED.',
+    facts: { state },
+  });
 }
 
 /** What all of them give; where some fail, the first of these in order, once none goes on. */

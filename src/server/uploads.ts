@@ -190,7 +190,7 @@ export class Uploads {
   /** Removes uploads made before a time, and files that belong to none. */
   async sweep(before: number): Promise<void> {
     for (const name of await readdir(this.#files.uploads)) {
-      const [, id, ending] = /^([0-9a-z]{26})(\.json|\.part)?$/.exec(name) ?? [];
+      const [, id] = /^([0-9a-z]{26})(\.json|\.part)?$/.exec(name) ?? [];
       if (id === undefined) await rm(join(this.#files.uploads, name), { force: true, recursive: true });
       else if (ageOf(id) < before) await this.discard(id);
     }

@@ -1,9 +1,12 @@
-/** A machine that works for services elsewhere: it takes jobs from Redis, and reads and writes the shared folder. */
+/** A machine that works for services elsewhere: it takes jobs from Redis, and files from the store they share. */
+import { readdir } from 'node:fs/promises';
 import { MuseTalkError } from '../core/errors.ts';
 import type { WorkerOptions } from '../options/serve.ts';
-import { dataFolder, Files } from './files.ts';
+import { dataFolder, Files, isId } from './files.ts';
 import { openQueue } from './queue/open-queue.ts';
 import { RETRY, type RetryRules } from './queue/retry.ts';
+import { openStore } from './store/store.ts';
+import { sweepJobs } from './store/sweep-jobs.ts';
 import { startWorkers } from './work/workers.ts';
 
 /** What stands around a worker: for tests. */
@@ -12,6 +15,9 @@ export interface WorkerRun {
   readonly runner?: string;
   readonly retry?: Partial<RetryRules>;
 }
+
+/** Milliseconds between two looks for what crashes left here. */
+const SWEEP_MS = 600_000;
 
 /** A running worker. */
 export interface RunningWorker {
@@ -33,16 +39,24 @@ export async function startWorker(options: WorkerOptions, run: WorkerRun = {}): 
     });
   const files = new Files(dataFolder(options.data));
   await files.make();
+  const store = await openStore(files, options);
   const limits = { perOwner: Number.POSITIVE_INFINITY, total: Number.POSITIVE_INFINITY };
   const retry = { ...RETRY, attempts: options.attempts, ...run.retry };
   const queue = await openQueue(options.queue, files, { limits, lease: options.lease, retry });
-  const workers = startWorkers(files, queue, {
-    ...{ count: options.workers, lease: options.lease, runner: run.runner },
-    settings: { models: options.models, threads: options.threads },
-  });
+  const workers = startWorkers(
+    { files, store, queue },
+    {
+      ...{ count: options.workers, lease: options.lease, runner: run.runner },
+      settings: { models: options.models, threads: options.threads },
+    },
+  );
+  const sweep = async () => sweepJobs(store, queue, (await readdir(files.jobs)).filter(isId)).catch(() => {});
+  const timer = setInterval(sweep, SWEEP_MS);
+  await sweep();
   return {
     workers: () => workers.pool.pids,
     close: async () => {
+      clearInterval(timer);
       await workers.close();
       await queue.close();
     },

@@ -38,7 +38,7 @@ export function workerCommand(): Command {
   const command = new Command('worker')
     .summary('work on the jobs of services on other machines')
     .description(
-      'Take jobs from a queue on Redis or Valkey that one or more services fill. The data folder must be the same one, shared.',
+      'Take jobs from a queue on Redis or Valkey that one or more services fill. They share the data folder with it, or an S3-compatible store.',
     );
   addMessageFlags(addFlags(command, workerOptions));
   examples(command, [['musetalk worker --queue redis://host:6379 --data /mnt/shared --workers 2', '']]);

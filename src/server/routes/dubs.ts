@@ -1,12 +1,11 @@
 /** Dubs: made, listed, followed, fetched, removed. */
-import { open, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { MuseTalkError } from '../../core/errors.ts';
 import { kindOf } from '../../media/sniff.ts';
 import { dubRequest, dubView, id, status } from '../protocol.ts';
 import { type Route, type RouteCall, route } from '../route.ts';
 import type { Service } from '../service.ts';
+import type { StoredFile } from '../store/store.ts';
 import { type DubJob, statusOf } from '../view.ts';
 import { LOG_NAME } from '../work/attempt.ts';
 
@@ -149,11 +148,11 @@ export function dubRoutes(service: Service): Route[] {
         200: { description: 'The video', type: 'video/mp4' },
         206: { description: 'A part', type: 'video/mp4' },
       },
-      handle: async ({ owner, params, query, reply }) => {
+      handle: async ({ owner, params, query, request, reply }) => {
         const job = await service.dub(params.id, owner);
-        const { folder, name } = await service.resultFile(job);
+        const file = await service.result(job, request);
         if (query.download) reply.header('content-disposition', disposition(job));
-        return sendMedia(reply, folder, name, TYPES[job.request.format]);
+        return sendMedia(reply, file, TYPES[job.request.format]);
       },
     }),
     route({
@@ -164,16 +163,13 @@ export function dubRoutes(service: Service): Route[] {
         200: { description: 'The video', type: 'video/mp4' },
         206: { description: 'A part', type: 'video/mp4' },
       },
-      handle: async ({ owner, params, reply }) => {
-        const job = await service.dub(params.id, owner);
-        const folder = service.files.job(job.id);
-        const head = await readHead(join(folder, 'video'));
-        return sendMedia(
-          reply,
-          folder,
-          'video',
-          SOURCE_TYPES[kindOf(head)?.demuxer ?? ''] ?? 'application/octet-stream',
-        );
+      handle: async ({ owner, params, request, reply }) => {
+        const { id: job } = await service.dub(params.id, owner);
+        const head = await service.store.bytes(job, 'video', 4096);
+        const file = head && (await service.store.file(job, 'video', request));
+        if (!file) throw nothing('source');
+        const type = SOURCE_TYPES[kindOf(head)?.demuxer ?? ''] ?? 'application/octet-stream';
+        return sendMedia(reply, file, type);
       },
     }),
     route({
@@ -187,9 +183,10 @@ export function dubRoutes(service: Service): Route[] {
       query: z.strictObject({ format: z.enum(['json', 'html']).default('json') }),
       answers: { 200: { description: 'The report', schema: z.record(z.string(), z.unknown()) } },
       handle: async ({ owner, params, query, reply }) => {
-        const { folder } = await service.resultFile(await service.dub(params.id, owner));
-        const text = await readFile(join(folder, `report.${query.format}`), 'utf8').catch(() => undefined);
-        if (text === undefined) throw nothing('report');
+        const job = await service.dub(params.id, owner);
+        const bytes = await service.store.bytes(job.id, service.besideResult(job, `report.${query.format}`));
+        if (bytes === undefined) throw nothing('report');
+        const text = String(bytes);
         if (query.format === 'json') return { body: JSON.parse(text) };
         reply.type('text/html; charset=utf-8').header('content-security-policy', REPORT_POLICY);
         return { body: text };
@@ -202,7 +199,7 @@ export function dubRoutes(service: Service): Route[] {
       handle: async ({ owner, params, reply }) => {
         const job = await service.dub(params.id, owner);
         reply.type('text/plain; charset=utf-8');
-        return { body: await readFile(join(service.files.job(job.id), LOG_NAME), 'utf8').catch(() => '') };
+        return { body: String((await service.store.bytes(job.id, LOG_NAME)) ?? '') };
       },
     }),
   ];
@@ -221,10 +218,15 @@ export function keyOf(headers: RouteCall['request']['headers']): string | undefi
   });
 }
 
-function sendMedia(reply: RouteCall['reply'], folder: string, name: string, type: string): undefined {
+function sendMedia(reply: RouteCall['reply'], file: StoredFile, type: string): undefined {
   reply.header('content-security-policy', "default-src 'none'; sandbox");
-  reply.type(type);
-  void reply.sendFile(name, folder, { contentType: false, cacheControl: false });
+  if ('folder' in file) {
+    reply.type(type);
+    void reply.sendFile(file.name, file.folder, { contentType: false, cacheControl: false });
+  } else {
+    if (file.status < 300) reply.type(type);
+    void reply.code(file.status).headers(file.headers).send(file.body);
+  }
   return undefined;
 }
 
@@ -239,18 +241,6 @@ function disposition({ id, request }: DubJob): string {
 
 function escapeAll(letter: string): string {
   return `%${letter.charCodeAt(0).toString(16).toUpperCase()}`;
-}
-
-async function readHead(path: string): Promise<Buffer> {
-  const file = await open(path).catch(() => {
-    throw nothing('source');
-  });
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }
 
 function nothing(what: string): MuseTalkError {

@@ -41,7 +41,14 @@ export function systemRoutes(service: Service, { users, version, routes, secretO
       handle: async () => {
         const room = await service.hasRoom().catch(() => false);
         const queue = await service.queue.healthy().catch(() => false);
-        const status = !queue ? 'the queue does not answer' : !room ? 'the disk is nearly full' : 'ok';
+        const store = await service.store.healthy();
+        const status = !queue
+          ? 'the queue does not answer'
+          : !store
+            ? 'the store does not answer'
+            : !room
+              ? 'the disk is nearly full'
+              : 'ok';
         return { status: status === 'ok' ? 200 : 503, body: { status } };
       },
     }),

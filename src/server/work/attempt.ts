@@ -33,7 +33,12 @@ export function workIn(files: Files, pool: WorkerPool, settings: RunnerSettings)
   };
 }
 
-async function outcomeOf(error: unknown, { job, fence, signal }: Attempt, files: Files): Promise<Outcome> {
+/** What an error means for the job; what failed attempts said goes to the job's log too. */
+export async function outcomeOf(
+  error: unknown,
+  { job, fence, signal }: Attempt,
+  files: Files,
+): Promise<Outcome> {
   if (signal.aborted)
     return signal.reason instanceof WorkersStop ? { kind: 'released' } : { kind: 'canceled' };
   const { code, message, hint, room = false, words } = describe(error);

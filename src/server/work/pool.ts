@@ -46,7 +46,7 @@ interface Worker {
 }
 
 /** Variables that are nobody's business but the service's own. */
-const SECRET = /TOKEN|SECRET|PASSWORD|KEY$/i;
+const SECRET = /TOKEN|SECRET|PASSWORD|KEY$|^AWS_/i;
 
 /** Milliseconds after which a process that takes no orders is ended. */
 const START_MS = 120_000;

@@ -1,6 +1,8 @@
 /** The workers of this process: they take jobs from the queue and run each in a process of its own. */
 import type { Files } from '../files.ts';
 import type { Queue } from '../queue/queue.ts';
+import type { Store } from '../store/store.ts';
+import { storedWork } from '../store/stored-work.ts';
 import { workIn } from './attempt.ts';
 import { WorkerPool } from './pool.ts';
 import type { RunnerSettings } from './runner.ts';
@@ -15,6 +17,13 @@ export interface WorkersOptions {
   readonly settings: RunnerSettings;
 }
 
+/** Where jobs come from, and where their files lie. */
+export interface WorkPlace {
+  readonly files: Files;
+  readonly store: Store;
+  readonly queue: Queue;
+}
+
 /** Workers that run. */
 export interface Workers {
   readonly pool: WorkerPool;
@@ -25,13 +34,12 @@ export interface Workers {
 
 /** Starts taking jobs. */
 export function startWorkers(
-  files: Files,
-  queue: Queue,
+  { files, store, queue }: WorkPlace,
   { count, lease, runner, settings }: WorkersOptions,
 ): Workers {
   const pool = new WorkerPool({ runner: runner ?? dubRunner(), beat: lease / 4 });
   const running = new Map<string, Promise<unknown>>();
-  const work = workIn(files, pool, settings);
+  const work = storedWork(files, store, workIn(files, pool, settings), lease / 4);
   const stop =
     count === 0
       ? async () => {}
