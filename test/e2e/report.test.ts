@@ -54,7 +54,7 @@ test('a dub is measured beside its source, into a page and into numbers', async 
   assert.doesNotMatch(html, /<script|<link|@import|url\(|https?:\/\/|src="(?!data:)/, 'it asks for nothing');
 
   const again = await musetalk(args);
-  assert.equal(again.code, 2);
+  assert.equal(again.code, 6);
   assert.match(again.stderr, /^error: .*exists already.*\nhint: .*--overwrite.*\n$/s);
 });
 

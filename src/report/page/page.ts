@@ -4,7 +4,7 @@ import type { ReportResult } from '../quality-report.ts';
 import type { Finding, QualityReport } from '../result.ts';
 import type { Thumbnail } from '../thumbnails.ts';
 import { escaped } from './html.ts';
-import { curveSvg, type Plot, plotHtml } from './plot.ts';
+import { curveHtml, type LagCurve, type Plot, plotHtml } from './plot.ts';
 import { STYLE } from './style.ts';
 
 /** The whole page. */
@@ -21,7 +21,7 @@ ${tiles(report)}
 ${findings(report, thumbnails)}
 <h2>Over time</h2>
 ${plotsOf(report).map(plotHtml).join('\n')}
-${curve(report)}
+${curves(report)}
 ${notes(report)}
 </main></body></html>
 `;
@@ -255,12 +255,27 @@ function silences(silence: readonly (number | null)[], fps: number): NonNullable
   return spans;
 }
 
-function curve({ measures: { sync } }: QualityReport): string {
-  if (!sync) return '';
-  const reach = Math.round((sync.curve.at(-1)?.lag ?? 0) * 1000);
-  const by = sync.by === 'mini' ? 'the opening that is heard' : 'loudness';
-  return `<div class="card"><h3>Agreement by lag</h3><p>How well the lips agree with ${by} when the sound is moved; the peak is the offset.</p>
-${curveSvg(sync.curve, sync.offset)}<div class="ticks" style="margin-left:0"><span>−${reach} ms</span><span>0</span><span>${reach} ms</span></div></div>`;
+function curves({ measures: { sync, syncNet } }: QualityReport): string {
+  const list: LagCurve[] = [];
+  if (sync)
+    list.push({
+      title: 'Agreement by lag',
+      about: `How well the lips agree with ${sync.by === 'mini' ? 'the opening that is heard' : 'loudness'} when the sound is moved; the peak is the offset.`,
+      points: sync.curve.map(({ lag, agreement }) => ({ lag, value: agreement })),
+      ...{ range: [-1, 1], offset: sync.offset },
+    });
+  if (syncNet && syncNet.windows > 0) {
+    const points = syncNet.curve.map(({ lag, distance }) => ({ lag, value: distance }));
+    const values = points.map(({ value }) => value);
+    list.push({
+      title: 'SyncNet by lag',
+      about:
+        'How far apart what it sees and what it hears lie when the sound is moved; the lowest point is the offset.',
+      points,
+      ...{ range: [Math.min(...values) - 0.02, Math.max(...values) + 0.02], offset: syncNet.offset },
+    });
+  }
+  return `<div class="pair">${list.map(curveHtml).join('')}</div>`;
 }
 
 function notes({ notes: list }: QualityReport): string {

@@ -106,17 +106,28 @@ function thinned(values: readonly (number | null)[]): { at: number; value: numbe
   return points;
 }
 
-/** The agreement of lips and sound at each lag, as a small plot of its own. */
-export function curveSvg(
-  curve: readonly { readonly lag: number; readonly agreement: number }[],
-  offset: number | null,
-): string {
-  const reach = curve.at(-1)?.lag ?? 1;
+/** A measure for each lag between lips and sound. */
+export interface LagCurve {
+  readonly title: string;
+  readonly about: string;
+  /** Lags in seconds, as far below zero as above. */
+  readonly points: readonly { readonly lag: number; readonly value: number }[];
+  readonly range: readonly [number, number];
+  /** The lag that was believed. */
+  readonly offset: number | null;
+}
+
+/** A curve over lags as a plot of its own, with the offset marked. */
+export function curveHtml({ title, about, points, range, offset }: LagCurve): string {
+  const reach = points.at(-1)?.lag ?? 1;
   const x = (lag: number) => (((lag / reach + 1) / 2) * WIDTH).toFixed(1);
-  const line = curve
-    .map(({ lag, agreement }, i) => `${i === 0 ? 'M' : 'L'}${x(lag)} ${place(agreement, [-1, 1])}`)
+  const line = points
+    .map(({ lag, value }, i) => `${i === 0 ? 'M' : 'L'}${x(lag)} ${place(value, range)}`)
     .join('');
   const mark = offset === null ? '' : `<path class="best" d="M${x(offset)} 0V${HEIGHT}"/>`;
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="Agreement by lag">
-<path class="limit" d="M${WIDTH / 2} 0V${HEIGHT}"/>${mark}<path class="line main" d="${line}"/></svg>`;
+  const ms = Math.round(reach * 1000);
+  const ticks = [-ms, -ms / 2, 0, ms / 2, ms].map((lag) => `<span>${Math.round(lag)} ms</span>`).join('');
+  return `<figure class="plot lags"><figcaption><h3>${escaped(title)}</h3><p>${escaped(about)}</p></figcaption>
+<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${escaped(title)}">
+<path class="limit" d="M${WIDTH / 2} 0V${HEIGHT}"/>${mark}<path class="line main" d="${line}"/></svg><div class="ticks">${ticks}</div></figure>`;
 }
