@@ -104,13 +104,15 @@ async function shoot(browser: Browser, { name, ...look }: Look, made: string | u
     id = /dubs\/(\w+)/.exec(page.url())![1]!;
   }
   await page.goto(`${server.url}/#/dubs/${id}`);
-  await page.waitForSelector('.watch', { timeout: PATIENCE });
+  await page.waitForSelector('.findings', { timeout: PATIENCE });
   await settled(page);
   await keep('watch');
   await page.keyboard.press('w');
   await page.keyboard.press('z');
   await page.waitForTimeout(500);
   await keep('wipe');
+  await page.goto(`${server.url}/v1/dubs/${id}/report?format=html`);
+  await keep('report');
   await page.goto(`${server.url}/#/dubs`);
   await page.waitForSelector('.card');
   await keep('dubs');
@@ -128,6 +130,8 @@ async function settled(page: Page): Promise<void> {
     while ((await video.evaluate((one) => (one as unknown as { readyState: number }).readyState)) < 2)
       await page.waitForTimeout(100);
   }
-  await page.locator('.tracks input').fill('1.2');
+  const place = page.locator('.tracks input');
+  await place.fill('1.2');
+  await place.blur();
   await page.waitForTimeout(1500);
 }
