@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { shiftsIn } from './preview.ts';
+import { shiftsIn } from './preview-picture.ts';
 
 test('a small range of shifts is shown whole, with the current value even outside of it', () => {
   assert.deepEqual(shiftsIn({ lowest: -2, highest: 3 }, 0), [-2, -1, 0, 1, 2, 3]);
