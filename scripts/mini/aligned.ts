@@ -15,11 +15,13 @@ import { input } from '../../src/nn/value.ts';
 import { openCheckpoint } from '../../src/nn/weights/open-checkpoint.ts';
 import { frozenTensors, Weights } from '../../src/nn/weights.ts';
 import { levelledMel } from '../../src/sound/levelled-mel.ts';
+import { spreadsOf } from '../../src/train/mini/clips.ts';
 import type { LipBasis } from '../../src/train/mini/lip-code.ts';
 import { fitLipBasis, LIP_NUMBERS, lipCode } from '../../src/train/mini/lip-code.ts';
 import { align, articulation, gridText, phonesOf, predict, ridge } from './phones.ts';
 import type { Utterance } from './sound-data.ts';
 import { readPlainWav, throughRoom, utterance } from './sound-data.ts';
+import { standardise, taught } from './taught.ts';
 
 /** Numbers a row: the lip code and the opening. */
 const NUMBERS = MINI_CODE + 1;
@@ -33,7 +35,7 @@ export function isHeldBack({ name, speaker }: { name: string; speaker: string })
 }
 
 /** Texts of recordings without a face that may be learnt from, by file name. */
-const TEXTS: Readonly<Record<string, string>> = {
+export const TEXTS: Readonly<Record<string, string>> = {
   'jfk-1961.flac':
     'And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country.',
   'ljspeech-LJ050-0131.wav':
@@ -83,7 +85,8 @@ export async function gridClips(data: string, ears: Session): Promise<GridClip[]
     const samples = await readWholeSound(facts.video);
     const heldBack = isHeldBack(facts);
     const text = gridText(basename(facts.video, extname(facts.video)));
-    const sound = await aligned('grid', samples, text, ears);
+    const embedding = await taught(data, basename(file, '.json'));
+    const sound = { ...(await aligned('grid', samples, text, ears)), embedding };
     clips.push({ ...facts, heldBack, shapes, sound });
   }
   return clips;
@@ -151,15 +154,10 @@ export function basisOf(clips: readonly GridClip[]): LipBasis {
 
 /** How widely each speaker moves the lips, beside the mean of all: codes are divided by it to be learnt from sound. */
 export function stylesOf(clips: readonly GridClip[]): Map<string, number> {
-  const widest = new Map<string, number>();
-  for (const speaker of new Set(clips.map((clip) => clip.speaker))) {
-    const all = clips.filter((clip) => clip.speaker === speaker).flatMap(({ openings }) => openings);
-    all.sort((a, b) => a - b);
-    widest.set(speaker, all[Math.floor(0.93 * all.length)]! - all[Math.floor(0.05 * all.length)]!);
-  }
-  const logs = [...widest.values()].map(Math.log);
+  const spreads = spreadsOf(clips);
+  const logs = [...spreads.values()].map(Math.log);
   const mean = logs.reduce((a, b) => a + b, 0) / logs.length;
-  return new Map([...widest].map(([speaker, width]) => [speaker, Math.exp(0.8 * (Math.log(width) - mean))]));
+  return new Map([...spreads].map(([speaker, width]) => [speaker, Math.exp(0.8 * (Math.log(width) - mean))]));
 }
 
 /** The opening that counts as one in the ninth number. */
@@ -198,6 +196,53 @@ export function articulationOf(clips: readonly { clip: GridClip; codes: Float32A
   return ridge(samples, articulation(new Int16Array(1)).width, NUMBERS, 3);
 }
 
+interface Voice {
+  readonly name: string;
+  readonly samples: Float32Array;
+}
+
+/** Synthesised speech with its phones and their ends in seconds. */
+export async function synthesised(
+  data: string,
+): Promise<(Voice & { phones: (readonly [phone: number, end: number])[] })[]> {
+  const folder = join(data, 'speech');
+  const list = [];
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.wav'))) {
+    const segments = JSON.parse(await readFile(join(folder, file.replace('wav', 'json')), 'utf8'));
+    const phones = segments.map(([phone, end]: [string, number]) => [PHONES.indexOf(phone), end] as const);
+    list.push({ name: basename(file, '.wav'), samples: await readPlainWav(join(folder, file)), phones });
+  }
+  return list;
+}
+
+/** Recordings without a face whose words are known. */
+export async function recordings(): Promise<(Voice & { text: string })[]> {
+  const folder = join(process.env.MUSETALK_SHARED ?? '../shared', 'data', 'speech');
+  const list = [];
+  for (const [file, text] of Object.entries(TEXTS)) {
+    list.push({
+      name: basename(file, extname(file)),
+      samples: await readWholeSound(join(folder, file)),
+      text,
+    });
+  }
+  return list;
+}
+
+/** The sounds of GRID's clips that may be learnt from, and recordings; and how often each counts. */
+export async function realVoices(data: string): Promise<(Voice & { times: number })[]> {
+  const folder = join(data, 'clips');
+  const list = [];
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()) {
+    const facts = JSON.parse(await readFile(join(folder, file), 'utf8'));
+    if (!facts.video.includes('/grid/') || isHeldBack(facts)) continue;
+    const samples = await readWholeSound(facts.video);
+    list.push({ name: facts.name as string, samples, times: facts.speaker === 's1' ? 1 : 10 });
+  }
+  for (const recording of await recordings()) list.push({ ...recording, times: 15 });
+  return list;
+}
+
 /** Corpora with the share of each in a batch. */
 export async function loadAligned(
   data: string,
@@ -224,21 +269,18 @@ export async function loadAligned(
     ...sound,
     codes: predict(articulation(sound.phones).features, lips, NUMBERS),
   });
-  const speech = join(data, 'speech');
   const synthetic: Utterance[] = [];
-  for (const file of (await readdir(speech)).filter((name) => name.endsWith('.wav'))) {
-    const samples = await readPlainWav(join(speech, file));
-    const segments = JSON.parse(await readFile(join(speech, file.replace('wav', 'json')), 'utf8'));
-    const numbered = segments.map(([phone, end]: [string, number]) => [PHONES.indexOf(phone), end]);
+  for (const { name, samples, phones } of await synthesised(data)) {
     const heard = random() < 0.5 ? throughRoom(samples, random) : samples;
-    synthetic.push(imagined(utterance('synthetic', heard, numbered)));
+    const embedding = await taught(data, name);
+    synthetic.push({ ...imagined(utterance('synthetic', heard, phones)), embedding });
   }
   const recorded: Utterance[] = [];
-  const shared = process.env.MUSETALK_SHARED ?? '../shared';
-  for (const [file, text] of Object.entries(TEXTS)) {
-    const samples = await readWholeSound(join(shared, 'data', 'speech', file));
-    recorded.push(imagined(await aligned('recorded', samples, text, ears)));
+  for (const { name, samples, text } of await recordings()) {
+    const embedding = await taught(data, name);
+    recorded.push({ ...imagined(await aligned('recorded', samples, text, ears)), embedding });
   }
+  standardise([...learnt.map(({ clip }) => clip.sound), ...synthetic, ...recorded]);
   await ears.close();
   return [
     [0.28, grid(true)],

@@ -26,5 +26,5 @@ await mkdir(out, { recursive: true });
 await writeSafetensors(join(out, 'mini.safetensors'), tensors, { format: 'pt', licence: 'MIT' });
 await writeFile(
   join(out, 'mini.json'),
-  `${JSON.stringify({ format: 1, reach: 0.033, gain: 1.25, sharpen: 0.45 })}\n`,
+  `${JSON.stringify({ format: 1, spread: 0.01, gain: 1.25, sharpen: 0.45 })}\n`,
 );

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { levelled, soundLevel } from '../../src/sound/levelled-mel.ts';
 import { LogMelStream, MEL_BANDS } from '../../src/sound/mel.ts';
+import { TAUGHT } from './taught.ts';
 
 /** A sound with what is known about it. Rows are 50 a second, columns 100. */
 export interface Utterance {
@@ -16,6 +17,8 @@ export interface Utterance {
   readonly phones: Int16Array;
   /** Lip codes and opening of each row, [rows, 9], or none. */
   readonly codes: Float32Array | undefined;
+  /** What the teacher hears every 40 ms, [n, 96], or none. */
+  readonly embedding?: Float32Array | undefined;
 }
 
 /** Raw log-mel columns of samples at 16 kHz. */
@@ -71,12 +74,17 @@ export function throughRoom(samples: Float32Array, random: () => number): Float3
   return echoed;
 }
 
-/** One batch: mel [B, 80, 2 T]; phones one-hot-able [B, T] (−1 unknown); codes [B, 9, T] with a weight a row [B, T]. */
+/**
+ * One batch: mel [B, 80, 2 T]; phones one-hot-able [B, T] (−1 unknown); codes [B, 9, T] and what the teacher hears
+ * [B, 96, T], each with a weight a row [B, T].
+ */
 export interface SoundBatch {
   readonly mel: Float32Array;
   readonly phones: Int16Array;
   readonly codes: Float32Array;
   readonly codeWeight: Float32Array;
+  readonly taught: Float32Array;
+  readonly taughtWeight: Float32Array;
 }
 
 /** Draws windows of `rows` rows with another tempo, throat, loudness, tone and noise each time. */
@@ -90,6 +98,8 @@ export function drawBatch(
     phones: new Int16Array(batch * rows).fill(-1),
     codes: new Float32Array(batch * 9 * rows),
     codeWeight: new Float32Array(batch * rows),
+    taught: new Float32Array(batch * TAUGHT * rows),
+    taughtWeight: new Float32Array(batch * rows),
   };
   for (let b = 0; b < batch; b++) draw(pick(), b, { columns, rows, random, result });
   return result;
@@ -135,10 +145,24 @@ function draw(
     const i = Math.round(at);
     const inside = i >= 0 && i < known;
     result.phones[b * rows + t] = inside ? sound.phones[i]! : 0;
+    if (inside && sound.embedding) drawTaught(sound.embedding, at, b * TAUGHT * rows + t, b * rows + t);
     if (!sound.codes) continue;
     result.codeWeight[b * rows + t] = 1;
     if (!inside) continue;
     for (let c = 0; c < 9; c++) result.codes[(b * 9 + c) * rows + t] = sound.codes[i * 9 + c]!;
+  }
+
+  /** The teacher's number k is about the middle of row 2 k + 0.5. */
+  function drawTaught(embedding: Float32Array, row: number, to: number, weightAt: number): void {
+    const last = embedding.length / TAUGHT - 1;
+    const k = Math.min(Math.max(row / 2 - 0.25, 0), last - 0.001);
+    if (last < 1) return;
+    const [i, f] = [Math.floor(k), k - Math.floor(k)];
+    result.taughtWeight[weightAt] = 1;
+    for (let c = 0; c < TAUGHT; c++) {
+      result.taught[to + c * rows] =
+        (1 - f) * embedding[i * TAUGHT + c]! + f * embedding[(i + 1) * TAUGHT + c]!;
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { latestCheckpoint, readCheckpoint } from '../../src/train/checkpoint.ts';
 import { trainLoop } from '../../src/train/loop.ts';
+import { spreadsOf } from '../../src/train/mini/clips.ts';
 import type { FaceClip } from '../../src/train/mini/face-batches.ts';
 import { faceTask } from '../../src/train/mini/face-task.ts';
 import { fitLipBasis, LIP_NUMBERS, lipCode, mirroredShape } from '../../src/train/mini/lip-code.ts';
@@ -30,7 +31,9 @@ const [main, others] = [
   clips.filter(({ speaker }) => speaker === 's1'),
   clips.filter(({ speaker }) => speaker !== 's1'),
 ];
-const speakers = [...new Set(others.map(({ speaker }) => speaker))];
+/** Those who open the mouth wide are seen as much more often: few do, and all must be able to. */
+const speakers = [...spreadsOf(others)].map(([speaker, spread]) => ({ speaker, spread }));
+const total = speakers.reduce((sum, { spread }) => sum + spread, 0);
 console.log(`${main.length} clips of s1, ${others.length} of ${speakers.length} others`);
 const before = from ? (await readCheckpoint((await latestCheckpoint(from))!)).trainer.groups.face : undefined;
 const task = await faceTask({
@@ -45,10 +48,12 @@ const task = await faceTask({
   from: before?.average ?? before?.parameters,
   random: randomFrom(stage === 'sharpen' ? 2 : 1),
   pick(random) {
-    const list =
-      random() < 0.38
-        ? main
-        : others.filter(({ speaker }) => speaker === speakers[Math.floor(random() * speakers.length)]);
+    let at = random() * total;
+    const chosen = speakers.find(({ spread }) => {
+      at -= spread;
+      return at < 0;
+    });
+    const list = random() < 0.35 ? main : others.filter(({ speaker }) => speaker === chosen?.speaker);
     return list[Math.floor(random() * list.length)] ?? main[0]!;
   },
 });

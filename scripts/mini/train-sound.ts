@@ -3,14 +3,15 @@
  *
  *     node --import tsx scripts/mini/train-sound.ts DATA phones|codes MINUTES
  *
- * `phones` learns phones from synthesised speech (DATA/speech); `codes` goes on from there with recordings whose
- * words are known and with the lips of GRID (DATA/sounds.json, see align-sounds.ts). Writes DATA/sound-STAGE.safetensors.
+ * `phones` learns phones from synthesised speech (DATA/speech) and, from it and real voices, what a public embedding
+ * hears (DATA/taught, see teach.ts); `codes` goes on from there with recordings whose words are known and with the
+ * lips of GRID. Writes DATA/sound-STAGE.safetensors.
  */
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tensor } from '../../src/core/tensor.ts';
 import { MINI_CODE } from '../../src/networks/mini-face.ts';
 import { MINI_BANDS, miniSound, PHONES } from '../../src/networks/mini-sound.ts';
+import { conv1d } from '../../src/nn/layers.ts';
 import { add, mul } from '../../src/nn/ops/arithmetic.ts';
 import { Trainer } from '../../src/nn/trainer.ts';
 import { input } from '../../src/nn/value.ts';
@@ -18,10 +19,11 @@ import { openCheckpoint } from '../../src/nn/weights/open-checkpoint.ts';
 import { writeSafetensors } from '../../src/nn/weights/write-safetensors.ts';
 import { Trainable, Weights } from '../../src/nn/weights.ts';
 import { initialWeights } from '../../src/train/initial.ts';
-import { codeLoss, phoneLoss } from '../../src/train/mini/sound-loss.ts';
-import { loadAligned } from './aligned.ts';
+import { codeLoss, phoneLoss, teacherLoss } from '../../src/train/mini/sound-loss.ts';
+import { loadAligned, realVoices, synthesised } from './aligned.ts';
 import type { SoundBatch, Utterance } from './sound-data.ts';
-import { drawBatch, randomFrom, readPlainWav, throughRoom, utterance } from './sound-data.ts';
+import { drawBatch, randomFrom, throughRoom, utterance } from './sound-data.ts';
+import { standardise, TAUGHT, taught } from './taught.ts';
 
 const [data, stage, minutes, rate = '1e-3', from = 'sound-phones', to = `sound-${stage}`] =
   process.argv.slice(2) as [string, 'phones' | 'codes', string, string?, string?, string?];
@@ -38,7 +40,14 @@ const codes = codeLoss(
   input('codes', [BATCH, MINI_CODE + 1, ROWS]),
   input('weight', [BATCH, 1, ROWS]),
 );
-const loss = stage === 'phones' ? phones : add(mul(phones, 0.3), codes);
+const learnt = conv1d(new Weights(trainable).at('taught'), out.heard, { out: TAUGHT, kernel: 1 });
+const lesson = teacherLoss(
+  learnt,
+  input('taught', [BATCH, TAUGHT, ROWS]),
+  input('taughtWeight', [BATCH, 1, ROWS]),
+);
+const listening = add(phones, lesson);
+const loss = stage === 'phones' ? listening : add(mul(listening, 0.3), codes);
 const initial = initialWeights(trainable.parameters, random, (name) => /^(ears|lips)\.\d+\.2\./.test(name));
 if (stage === 'codes') {
   const before = await openCheckpoint(join(data, `${from}.safetensors`));
@@ -56,17 +65,16 @@ const trainer = await Trainer.start({
     step: {
       loss,
       groups: ['sound'],
-      outputs: stage === 'phones' ? {} : { phoneLoss: phones, codeLoss: codes },
+      outputs: { phoneLoss: phones, lesson, ...(stage === 'codes' && { codeLoss: codes }) },
     },
   },
 });
 
-const pick =
-  stage === 'phones' ? pickFrom([[1, await synthesised()]]) : pickFrom(await loadAligned(data, random, from));
+const pick = pickFrom(await (stage === 'phones' ? heardSounds() : loadAligned(data, random, from)));
 const start = Date.now();
 const length = Number(minutes) * 60_000;
 let step = 0;
-const sums = { loss: 0, phones: 0, codes: 0, n: 0 };
+const sums = { loss: 0, phones: 0, lesson: 0, codes: 0, n: 0 };
 for (let done = 0; done < 1; done = (Date.now() - start) / length) {
   const batch = drawBatch(pick, { batch: BATCH, rows: ROWS, random });
   const { loss: value, outputs } = await trainer.run('step', feeds(batch));
@@ -75,14 +83,14 @@ for (let done = 0; done < 1; done = (Date.now() - start) / length) {
   await trainer.update('sound', { learningRate: Number(rate) * warm * cosine });
   sums.loss += value;
   sums.phones += Number(outputs.phoneLoss?.data[0] ?? 0);
+  sums.lesson += Number(outputs.lesson?.data[0] ?? 0);
   sums.codes += Number(outputs.codeLoss?.data[0] ?? 0);
   sums.n++;
   if (++step % 50 === 0) {
-    const { loss: l, phones: p, codes: c, n } = sums;
-    console.log(
-      `${step} ${((Date.now() - start) / 60000).toFixed(1)} min: ${(l / n).toFixed(4)} phones ${(p / n).toFixed(4)} codes ${(c / n).toFixed(4)}`,
-    );
-    Object.assign(sums, { loss: 0, phones: 0, codes: 0, n: 0 });
+    const { n, ...values } = sums;
+    const means = Object.entries(values).map(([name, sum]) => `${name} ${(sum / n).toFixed(4)}`);
+    console.log(`${step} ${((Date.now() - start) / 60000).toFixed(1)} min: ${means.join(' ')}`);
+    Object.assign(sums, { loss: 0, phones: 0, lesson: 0, codes: 0, n: 0 });
   }
   if (step % 500 === 0) await save();
 }
@@ -98,7 +106,7 @@ async function save(): Promise<void> {
   );
 }
 
-function feeds({ mel, phones, codes, codeWeight }: SoundBatch) {
+function feeds({ mel, phones, codes, codeWeight, taught, taughtWeight }: SoundBatch) {
   const wanted = tensor([BATCH, PHONES.length, ROWS]);
   for (let b = 0; b < BATCH; b++) {
     for (let t = 0; t < ROWS; t++) {
@@ -106,7 +114,12 @@ function feeds({ mel, phones, codes, codeWeight }: SoundBatch) {
       if (phone >= 0) wanted.data[(b * PHONES.length + phone) * ROWS + t] = 1;
     }
   }
-  const all = { mel: tensor([BATCH, MINI_BANDS, 2 * ROWS], mel), phones: wanted };
+  const all = {
+    mel: tensor([BATCH, MINI_BANDS, 2 * ROWS], mel),
+    phones: wanted,
+    taught: tensor([BATCH, TAUGHT, ROWS], taught),
+    taughtWeight: tensor([BATCH, 1, ROWS], taughtWeight),
+  };
   if (stage === 'phones') return all;
   return {
     ...all,
@@ -131,17 +144,24 @@ function pickFrom(
   };
 }
 
-async function synthesised(): Promise<Utterance[]> {
-  const folder = join(data, 'speech');
-  const list: Utterance[] = [];
-  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.wav'))) {
-    const samples = await readPlainWav(join(folder, file));
-    const segments = JSON.parse(await readFile(join(folder, file.replace('wav', 'json')), 'utf8')) as [
-      string,
-      number,
-    ][];
-    const numbered = segments.map(([phone, end]): [number, number] => [PHONES.indexOf(phone), end]);
-    list.push(utterance('synthetic', random() < 0.5 ? throughRoom(samples, random) : samples, numbered));
+/** Synthesised speech with its phones, and real voices that only the teacher knows. */
+async function heardSounds(): Promise<[share: number, list: Utterance[]][]> {
+  const synthetic: Utterance[] = [];
+  for (const { name, samples, phones } of await synthesised(data)) {
+    const heard = random() < 0.5 ? throughRoom(samples, random) : samples;
+    const embedding = await taught(data, name);
+    synthetic.push({ ...utterance('synthetic', heard, phones), embedding });
   }
-  return list;
+  const real: Utterance[] = [];
+  for (const { name, samples, times } of await realVoices(data)) {
+    const embedding = await taught(data, name);
+    if (!embedding) continue;
+    const sound = { ...utterance('real', samples, undefined), embedding };
+    for (let i = 0; i < times; i++) real.push(sound);
+  }
+  standardise([...synthetic, ...real]);
+  return [
+    [0.7, synthetic],
+    [0.3, real],
+  ];
 }

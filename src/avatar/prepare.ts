@@ -6,6 +6,7 @@ import type { FaceFinder, FindOptions } from '../face/finder.ts';
 import type { Image } from '../image/image.ts';
 import { type Layout, type LipModel, type Person, unstack } from '../lips/lip-model.ts';
 import type { Frame, VideoSource } from '../media/source.ts';
+import { settingOf } from './setting.ts';
 import { type AvatarFace, AvatarStore } from './store.ts';
 
 /** What depends on a video alone; what it says, and to which sound, comes later. */
@@ -156,7 +157,7 @@ async function fill(
   options: FillOptions,
 ): Promise<void> {
   const { layout, frameCount, batchSize, onProgress, signal } = options;
-  await store.keepPerson({ reference: await referenceOf(model, video, layout), lipReach: layout.lipReach });
+  await store.keepPerson(await personOf(model, video, layout));
   const start = store.count;
   const cuts = prefetch(batches(cutOut(model, video, { layout, start, end: frameCount, signal }), batchSize));
   for await (const batch of cuts) {
@@ -208,14 +209,14 @@ async function* cutOut(
   }
 }
 
-async function referenceOf(model: LipModel, video: VideoSource, layout: Layout): Promise<Image | undefined> {
-  const { reference, coords } = layout;
+async function personOf(model: LipModel, video: VideoSource, layout: Layout): Promise<Person> {
+  const { reference, coords, lipSpread } = layout;
   const box = reference === undefined ? undefined : coords[reference];
   const placed = box && model.boxOf(box, video);
-  if (reference === undefined || !placed) return undefined;
+  if (reference === undefined || !placed) return { reference: undefined, setting: undefined, lipSpread };
   const frames: Frame[] = [];
   for await (const frame of video.frames(reference, reference + 1)) frames.push(frame);
-  return model.crop(frames[0]!, placed);
+  return { reference: model.crop(frames[0]!, placed), setting: settingOf(frames[0]!, placed), lipSpread };
 }
 
 function noFace(frames: number): MuseTalkError {

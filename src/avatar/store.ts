@@ -14,7 +14,7 @@ import type { BlendMask } from '../compositing/masks.ts';
 import type { Box } from '../core/box.ts';
 import { MuseTalkError } from '../core/errors.ts';
 import { BYTES_PER_ELEMENT, sizeOf } from '../core/tensor.ts';
-import { image } from '../image/image.ts';
+import { type Image, image } from '../image/image.ts';
 import { type Latents, latentData, type Person } from '../lips/lip-model.ts';
 
 /** What is kept of a frame that shows a face. */
@@ -177,10 +177,14 @@ export class AvatarStore {
   }
 
   /** Keeps what is known of the person. @throws MuseTalkError CANNOT_WRITE. */
-  async keepPerson({ reference, lipReach }: Person): Promise<void> {
-    const picture = reference && { ...reference, data: Buffer.from(reference.data).toString('base64') };
+  async keepPerson({ reference, setting, lipSpread }: Person): Promise<void> {
+    const kept = {
+      reference: reference && inText(reference),
+      setting: setting && { ...setting, picture: inText(setting.picture) },
+      lipSpread,
+    };
     try {
-      await writeFile(join(this.folder, PERSON), JSON.stringify({ reference: picture, lipReach }));
+      await writeFile(join(this.folder, PERSON), JSON.stringify(kept));
     } catch (cause) {
       throw storeError(this.folder, cause);
     }
@@ -189,10 +193,12 @@ export class AvatarStore {
   /** What was kept of the person; nothing where nothing was. */
   async person(): Promise<Person> {
     const text = await readFile(join(this.folder, PERSON), 'utf8').catch(() => '{}');
-    const { reference, lipReach } = JSON.parse(text);
-    if (!reference) return { reference: undefined, lipReach };
-    const { width, height, channels, data } = reference;
-    return { reference: image(width, height, channels, Buffer.from(data, 'base64')), lipReach };
+    const { reference, setting, lipSpread } = JSON.parse(text);
+    return {
+      reference: reference && ofText(reference),
+      setting: setting && { ...setting, picture: ofText(setting.picture) },
+      lipSpread,
+    };
   }
 
   async close(): Promise<void> {
@@ -294,4 +300,20 @@ function storeError(folder: string, cause: unknown): MuseTalkError {
     facts: { folder },
     cause,
   });
+}
+
+interface PictureInText {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: Image['channels'];
+  /** Base 64. */
+  readonly data: string;
+}
+
+function inText({ width, height, channels, data }: Image): PictureInText {
+  return { width, height, channels, data: Buffer.from(data).toString('base64') };
+}
+
+function ofText({ width, height, channels, data }: PictureInText): Image {
+  return image(width, height, channels, Buffer.from(data, 'base64'));
 }

@@ -71,7 +71,7 @@ export async function openUpstreamAvatar(
   return {
     ...{ video, frameCount, faceCount: frameCount, warnings: [], info, face },
     opening: () => Number.NaN,
-    person: { reference: undefined, lipReach: undefined },
+    person: { reference: undefined, setting: undefined, lipSpread: undefined },
     close: async () => {},
   };
 }

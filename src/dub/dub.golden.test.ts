@@ -130,7 +130,7 @@ async function compareInside(
     }
     expect('latents', stack(latents));
 
-    const person = { reference: undefined, lipReach: undefined };
+    const person = { reference: undefined, setting: undefined, lipSpread: undefined };
     const faces = await model.generate({ latents: stack(latents), conditions: windows, person });
     for (const [i, file] of asList(outputs.decoded!).entries()) {
       expectClose(faces[i]!, await readPng(join(folder, file)), c.tolerances!.decoded!, file);

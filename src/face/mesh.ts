@@ -20,7 +20,7 @@ const SQUARE_OF_FACE = 1.5;
 
 /** The mesh of the face in each square of a picture (RGB), and how sure it is that one is there (0 … 1). */
 export async function landmarksOf(
-  models: FaceModels,
+  models: Pick<FaceModels, 'mesh'>,
   picture: Image,
   squares: readonly Square[],
   signal?: AbortSignal,

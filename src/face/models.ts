@@ -35,3 +35,9 @@ export async function loadFaceModels(): Promise<FaceModels> {
     throw error;
   }
 }
+
+/** FaceMesh alone, for those who have faces and want to know what their lips do. @throws as `loadFaceModels` */
+export async function loadFaceMesh(engine: Engine): Promise<Session> {
+  const images = input('images', ['B', FACE_MESH_SIZE, FACE_MESH_SIZE, 3], 'uint8');
+  return engine.load({ ...faceMesh((await readMediapipeFiles()).faceMesh, images) }, { threads: 1 });
+}

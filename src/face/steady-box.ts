@@ -18,9 +18,14 @@ const RIGID_VERTICES: readonly number[] = [33, 133, 362, 263, 168, 6, 197, 195, 
 /** Rounds of fitting every frame to the median shape and taking the median again. */
 const ROUNDS = 3;
 
-/** The box reaches below the chin by a tenth, so that there is room for the jaw to open. */
-const HEIGHT_OF_REACH = 2 * 1.1;
+/**
+ * The box reaches below the closed chin by a tenth of the reach at least, and a little further than the chin of this
+ * shot does: a jaw that stuck out of the box would be seen below the one that is drawn.
+ */
+const ROOM = { least: 0.1, beyondChin: 0.02, share: 0.98 };
 const WIDTH_OF_FACE = 1.04;
+/** The tip of the chin. */
+const CHIN = 152;
 
 /** The share of frames, those with the least open lips, that the closed mouth is taken from. */
 const CLOSED_SHARE = 0.3;
@@ -73,7 +78,10 @@ export function steadyShot(
   const toShot = meshes.map((mesh) => mesh && fitSimilarity(rigidPoints(mesh), reference));
   const aligned = meshes.map((mesh, i) => mesh && mapMesh(mesh, toShot[i]!));
   const neutral = neutralShape(aligned.filter((shape) => shape !== null));
-  const { box, reach } = boxOfShape(neutral);
+  const { box, reach } = boxOfShape(
+    neutral,
+    aligned.filter((shape) => shape !== null),
+  );
 
   const boxes = smoothBoxes(
     toShot.map((map) => map && boxInFrame(box, map)),
@@ -137,16 +145,22 @@ function neutralShape(shapes: readonly Float32Array[]): Float32Array {
   return shapes[0]!.map((_, i) => closed.reduce((sum, { shape }) => sum + shape[i]!, 0) / closed.length);
 }
 
-function boxOfShape(neutral: Float32Array): { box: TurnedBox; reach: number } {
+function boxOfShape(
+  neutral: Float32Array,
+  shapes: readonly Float32Array[],
+): { box: TurnedBox; reach: number } {
   const points = landmarks68(neutral, { size: 2 });
   const xs = points.map(({ x }) => x);
   const middle = points[29]!.y;
   const reach = Math.max(...points.map(({ y }) => y)) - middle;
+  const drops = shapes.map((shape) => (shape[2 * CHIN + 1]! - neutral[2 * CHIN + 1]!) / reach);
+  drops.sort((a, b) => a - b);
+  const lowest = drops[Math.floor(ROOM.share * (drops.length - 1))]!;
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
   const box: TurnedBox = {
     centre: { x: (left + right) / 2, y: middle },
     width: WIDTH_OF_FACE * (right - left),
-    height: HEIGHT_OF_REACH * reach,
+    height: 2 * (1 + Math.max(ROOM.least, lowest + ROOM.beyondChin)) * reach,
     angle: 0,
   };
   return { box, reach };

@@ -30,8 +30,8 @@ export interface Layout {
   readonly openings: ArrayLike<number>;
   /** The frame that serves as the reference of all others, for models that want one. */
   readonly reference: number | undefined;
-  /** How widely the lips move, as a part of the box's height; undefined where they hardly do, or it is not known. */
-  readonly lipReach?: number | undefined;
+  /** Standard deviation of the opening in speech; undefined where the lips hardly move, or it is not known. */
+  readonly lipSpread?: number | undefined;
   /** What was guessed or left out, a sentence each. */
   readonly warnings: readonly string[];
 }
@@ -55,12 +55,22 @@ interface Abortable {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A face in its surroundings. */
+export interface Setting {
+  /** The part of a frame round the face, shrunk where it was large. */
+  readonly picture: Image;
+  /** The box of the face in `picture`. */
+  readonly box: Box;
+}
+
 /** What an avatar knows of a person as a whole. */
 export interface Person {
   /** The face that all others are drawn after, for models that want one. */
   readonly reference: Image | undefined;
-  /** See {@link Layout.lipReach}. */
-  readonly lipReach: number | undefined;
+  /** Where the reference was cut out. */
+  readonly setting: Setting | undefined;
+  /** See {@link Layout.lipSpread}. */
+  readonly lipSpread: number | undefined;
 }
 
 /** What a model remembers of faces: numbers, or the bytes of pixels. */

@@ -5,6 +5,7 @@ import { softBoxMask } from '../compositing/soft-box-mask.ts';
 import type { Box, Point } from '../core/box.ts';
 import type { FrameFace } from '../face/finder.ts';
 import { landmarks68 } from '../face/landmarks68.ts';
+import { lipSpread } from '../face/lip-measure.ts';
 import { gaussianOverTime } from '../face/smooth.ts';
 import { type SteadyFrame, steadyShot } from '../face/steady-box.ts';
 import type { Layout } from './lip-model.ts';
@@ -12,11 +13,10 @@ import type { Layout } from './lip-model.ts';
 /** Standard deviation of the smoothing of the mask's landmarks, in frames. */
 const SMOOTHING = 1;
 
-/** Below this spread of the opening a person does not speak, so nothing is learnt of how they do. */
-const SPEAKS = 0.01;
+/** Below this deviation of the opening a person does not speak, so nothing is learnt of how they do. */
+const SPEAKS = 0.003;
 /** Frames that a spread is believed from. */
 const ENOUGH = 25;
-
 /** The drawn jaw may open further than that of the source: the mask reaches this much further below the chin. */
 const CHIN_GROWTH = 0.15;
 
@@ -75,7 +75,7 @@ export async function layoutBySkull(faces: AsyncIterable<FrameFace>): Promise<La
     landmarks: (frame) => pointsOf(points[frame]),
     openings,
     reference: leastOpen(openings),
-    lipReach: reachOf(openings),
+    lipSpread: spreadOf(openings),
     warnings: several > 0 ? [`${several} frames show more than one face; one of them is followed`] : [],
   };
 }
@@ -109,10 +109,9 @@ function leastOpen(openings: readonly number[]): number | undefined {
   return best;
 }
 
-/** From the 5th to the 93rd percentile: a yawn is no speech. */
-function reachOf(openings: readonly number[]): number | undefined {
-  const known = openings.filter((opening) => !Number.isNaN(opening)).sort((a, b) => a - b);
-  if (known.length < ENOUGH) return undefined;
-  const reach = known[Math.floor(0.93 * known.length)]! - known[Math.floor(0.05 * known.length)]!;
-  return reach < SPEAKS ? undefined : reach;
+/** How widely the lips move, where they are seen to speak. */
+function spreadOf(openings: readonly number[]): number | undefined {
+  if (openings.filter((opening) => !Number.isNaN(opening)).length < ENOUGH) return undefined;
+  const spread = lipSpread(openings);
+  return spread < SPEAKS ? undefined : spread;
 }

@@ -5,24 +5,29 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MuseTalkError } from '../core/errors.ts';
 import type { FloatTensor, Tensor } from '../core/tensor.ts';
+import { loadFaceMesh } from '../face/models.ts';
 import { drawMini, MINI_CODE, MINI_SIZE } from '../networks/mini-face.ts';
 import { MINI_BANDS, miniSound } from '../networks/mini-sound.ts';
+import type { Session } from '../nn/session.ts';
 import { Engine } from '../nn/session.ts';
 import { input } from '../nn/value.ts';
 import { openCheckpoint } from '../nn/weights/open-checkpoint.ts';
 import { frozenTensors, Weights } from '../nn/weights.ts';
+import type { MiniSpeech } from './mini-person.ts';
 import { MINI_SOUND_ROWS } from './mini-sound.ts';
 
 /** Settings that belong to a set of weights. */
 export interface MiniConfig {
   /** Of this layout of the bundle. */
   readonly format: 1;
-  /** Opening (a part of the box's height) between closed and wide in a person of the mean style. */
-  readonly reach: number;
-  /** Factor on every code: what the encoder's caution takes away. */
+  /** Standard deviation of the opening (a part of the box's height) in a person of the mean style. */
+  readonly spread: number;
+  /** Factor on every code: what the encoder's caution takes away. For those who are not fitted. */
   readonly gain: number;
-  /** How much of the drawing's fine detail is added once more, 0 … 1; see `drawMini`. Default 0. */
+  /** How much of the drawing's fine detail is added once more, 0 … 1; see `drawMini`. Default 0. Likewise. */
   readonly sharpen?: number | undefined;
+  /** Codes of speech that gain and sharpness of each person are fitted with. Without it nobody is fitted. */
+  readonly speech?: MiniSpeech | undefined;
 }
 
 /** The loaded networks of mini. */
@@ -30,6 +35,8 @@ export interface MiniNetworks {
   readonly config: MiniConfig;
   /** mel [1, 80, 512] → codes and opening [1, 9, 256] */
   hear(mel: FloatTensor, options?: Abortable): Promise<FloatTensor>;
+  /** The mesh of faces, to read lips off what was drawn. */
+  readonly mesh: Session;
   /** RGB bytes of crops and references [B, 128, 128, 3] and codes [B, 8] → RGB bytes of faces [B, 128, 128, 3] */
   draw(faces: MiniFaces, options?: Abortable): Promise<Tensor<'uint8'>>;
   close(): Promise<void>;
@@ -40,6 +47,8 @@ export interface MiniFaces {
   readonly crops: Tensor<'uint8'>;
   readonly references: Tensor<'uint8'>;
   readonly codes: FloatTensor;
+  /** A scalar, 0 … 1. */
+  readonly sharpen: FloatTensor;
 }
 
 interface Abortable {
@@ -84,14 +93,17 @@ export async function loadMini(
       crops: input('crops', picture, 'uint8'),
       references: input('references', picture, 'uint8'),
       codes: input('codes', ['B', MINI_CODE]),
+      sharpen: input('sharpen', []),
     };
-    const faces = drawMini(weights.at('face'), feeds, { sharpen: config.sharpen });
-    const [ears, hand] = await Promise.all([
+    const faces = drawMini(weights.at('face'), feeds);
+    const [ears, hand, mesh] = await Promise.all([
       engine.load({ heard: codes }, options),
       engine.load({ faces }, options),
+      loadFaceMesh(engine),
     ]);
     return {
       config,
+      mesh,
       hear: async (mel, run) => (await ears.run({ mel }, run)).heard as FloatTensor,
       draw: async (feeds, run) => (await hand.run({ ...feeds }, run)).faces as Tensor<'uint8'>,
       close: () => engine.close(),
@@ -154,11 +166,24 @@ async function readConfig(folder: string): Promise<MiniConfig> {
       cause,
     });
   }
-  const { format, reach, gain, sharpen = 0 } = config;
-  if (format !== 1 || !(Number(reach) > 0) || !(Number(gain) > 0) || !(Number(sharpen) >= 0)) {
+  const { format, spread, gain, sharpen = 0, speech } = config;
+  if (
+    format !== 1 ||
+    !(Number(spread) > 0) ||
+    !(Number(gain) > 0) ||
+    !(Number(sharpen) >= 0) ||
+    !isSpeech(speech)
+  ) {
     throw new MuseTalkError('BAD_FILE', `${path} is no configuration of mini that this version knows`, {
       hint: 'Use the file that belongs to the weights.',
     });
   }
-  return { format, reach: Number(reach), gain: Number(gain), sharpen: Number(sharpen) };
+  return { format, spread: Number(spread), gain: Number(gain), sharpen: Number(sharpen), speech };
+}
+
+function isSpeech(speech: Partial<MiniSpeech> | undefined): speech is MiniSpeech | undefined {
+  if (speech === undefined) return true;
+  const isCode = (code: unknown) =>
+    Array.isArray(code) && code.length === MINI_CODE && code.every((number) => Number.isFinite(number));
+  return isCode(speech?.closed) && isCode(speech?.wide) && Number(speech?.span) > 0;
 }

@@ -2,28 +2,21 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { landmarkMask } from '../compositing/landmark-mask.ts';
-import { softBoxMask } from '../compositing/soft-box-mask.ts';
 import { type Box, intersectBoxes } from '../core/box.ts';
-import { type Tensor, tensor } from '../core/tensor.ts';
+import { type FloatTensor, type Tensor, tensor } from '../core/tensor.ts';
 import { type Image, image } from '../image/image.ts';
 import { resample } from '../image/resample.ts';
 import { MINI_SIZE } from '../networks/mini-face.ts';
-import { type FacesToDraw, type LipModel, stack } from './lip-model.ts';
-import { layoutBySkull } from './mini-layout.ts';
-import { loadMini, MINI_CONFIG_FILE, type MiniConfig } from './mini-networks.ts';
+import { type LipModel, type Person, stack } from './lip-model.ts';
+import { layoutBySkull, miniMask } from './mini-layout.ts';
+import { loadMini, MINI_CONFIG_FILE, type MiniNetworks } from './mini-networks.ts';
+import { fitPerson, type PersonFit } from './mini-person.ts';
 import { lipCodes } from './mini-sound.ts';
 
-/** A reach measured on seconds of video is not quite believed: the power that training took it to. */
-const STYLE_TRUST = 0.8;
+/** A spread measured on seconds of video is not quite believed: the power that it is taken to. */
+const STYLE_TRUST = 0.9;
 /** How much further or less than the mean a person's lips may be taken to move. */
-const STYLES = { least: 0.6, most: 2.2 };
-
-/** The drawn jaw may open further than that of the source: the mask reaches this much further below the chin. */
-const CHIN_GROWTH = 0.15;
-
-/** The width of the mask's soft edge where no landmarks are known, as a part of the box. */
-const FEATHER = 0.06;
+const STYLES = { least: 0.3, most: 3 };
 
 /**
  * Loads mini from a folder that holds its bundle.
@@ -35,7 +28,15 @@ export async function openMini(
   options: { threads?: number | undefined } = {},
 ): Promise<LipModel> {
   const networks = await loadMini(folder, options);
-  const { config } = networks;
+  const fits = new WeakMap<Person, Promise<PersonFit>>();
+  /** Fitted once a person, when the first face is drawn. */
+  const fitOf = (person: Person, reference: Tensor<'uint8'>): Promise<PersonFit> => {
+    const known = fits.get(person);
+    if (known) return known;
+    const fit = fitted(networks, person, reference);
+    fits.set(person, fit);
+    return fit;
+  };
   return {
     name: 'mini',
     key: createHash('sha256')
@@ -59,12 +60,7 @@ export async function openMini(
     // The pixels themselves: the network folds and masks them.
     prepare: async (crops) => stack(crops.map(bytesOf)),
 
-    mask: async (_frame, { box, landmarks }) => {
-      if (landmarks) return landmarkMask(landmarks, wholePixels(box), { chinGrowth: CHIN_GROWTH });
-      const { x1, x2, y1, y2 } = wholePixels(box);
-      const half = { x1, x2, y1: Math.floor((y1 + y2) / 2), y2 };
-      return softBoxMask(half, { feather: Math.round(FEATHER * (x2 - x1)) });
-    },
+    mask: async (_frame, place) => miniMask(place),
 
     framesOf: ({ sampleCount }, { num, den }) => Math.round((sampleCount * num) / (16000 * den)),
 
@@ -79,10 +75,14 @@ export async function openMini(
 
     async generate(faces, options) {
       const crops = faces.latents as Tensor<'uint8'>;
-      const references = stack(
-        Array.from({ length: crops.shape[0]! }, () => bytesOf(faces.person.reference ?? firstOf(crops))),
+      const reference = bytesOf(faces.person.reference ?? firstOf(crops));
+      const { gain, sharpen } = await fitOf(faces.person, reference);
+      const codes = tensor(
+        faces.conditions.shape,
+        faces.conditions.data.map((code) => code * gain),
       );
-      return imagesOf(await networks.draw({ crops, references, codes: codesOf(faces, config) }, options));
+      const references = stack(Array.from({ length: crops.shape[0]! }, () => reference));
+      return imagesOf(await networks.draw({ crops, references, codes, sharpen: scalar(sharpen) }, options));
     },
 
     recall: async (latents) => imagesOf(latents as Tensor<'uint8'>),
@@ -91,24 +91,31 @@ export async function openMini(
   };
 }
 
-/** Lip codes as widely as the person speaks. */
-function codesOf({ conditions, person }: FacesToDraw, { gain, reach }: MiniConfig) {
-  const style = person.lipReach === undefined ? 1 : (person.lipReach / reach) ** STYLE_TRUST;
-  const factor = gain * Math.min(STYLES.most, Math.max(STYLES.least, style));
-  return tensor(
-    conditions.shape,
-    conditions.data.map((code) => code * factor),
-  );
+/** How a person is drawn, who moves the lips as widely as was seen, or as people do. */
+async function fitted(
+  { config, draw, mesh }: MiniNetworks,
+  { setting, lipSpread }: Person,
+  reference: Tensor<'uint8'>,
+): Promise<PersonFit> {
+  const { spread, gain, sharpen = 0, speech } = config;
+  const measured = lipSpread === undefined ? 1 : (lipSpread / spread) ** STYLE_TRUST;
+  const style = Math.min(STYLES.most, Math.max(STYLES.least, measured));
+  if (!speech || !setting) return { gain: gain * style, sharpen };
+  return fitPerson({
+    ...{ reference, setting, speech, mesh: { mesh }, reach: spread * style * speech.span },
+    draw: (references, codes, share) =>
+      draw({ crops: references, references, codes, sharpen: scalar(share) }),
+  });
+}
+
+function scalar(value: number): FloatTensor {
+  return tensor([], Float32Array.of(value));
 }
 
 function cutOut(frame: Image, { x1, y1, x2, y2 }: Box): Image {
   const x = { start: x1, step: (x2 - x1) / MINI_SIZE };
   const y = { start: y1, step: (y2 - y1) / MINI_SIZE };
   return resample(frame, x, y, MINI_SIZE, MINI_SIZE);
-}
-
-function wholePixels({ x1, y1, x2, y2 }: Box): Box {
-  return { x1: Math.floor(x1), y1: Math.floor(y1), x2: Math.ceil(x2), y2: Math.ceil(y2) };
 }
 
 function bytesOf({ data }: Pick<Image, 'data'>): Tensor<'uint8'> {

@@ -16,7 +16,7 @@ import { type MuseTalkOptions, openMuseTalk } from './musetalk.ts';
 
 // The tiny networks of the recorded dubs.
 const MODELS = fixturePath('dub', 'models');
-const person = { reference: undefined, lipReach: undefined };
+const person = { reference: undefined, setting: undefined, lipSpread: undefined };
 const frames = [0, 1, 2].map((index) => ({ ...noise(120, 100, 3, index), index }));
 const box = { x1: 20, y1: 10, x2: 90, y2: 80 };
 

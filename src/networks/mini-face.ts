@@ -123,18 +123,12 @@ export interface MiniInputs {
   readonly crops: Value;
   readonly references: Value;
   readonly codes: Value;
+  /** How much of what a small blur takes away is added once more, 0 … 1: a scalar; nothing where left out. */
+  readonly sharpen?: Value;
 }
 
-/**
- * Whole faces as bytes, RGB [B, 128, 128, 3]: the crop's own upper half over the lower half that is drawn.
- *
- * @param sharpen how much of what a small blur takes away is added once more, 0 … 1; default 0
- */
-export function drawMini(
-  w: Weights,
-  { crops, references, codes }: MiniInputs,
-  { sharpen = 0 }: { sharpen?: number | undefined } = {},
-): Value {
+/** Whole faces as bytes, RGB [B, 128, 128, 3]: the crop's own upper half over the lower half that is drawn. */
+export function drawMini(w: Weights, { crops, references, codes, sharpen }: MiniInputs): Value {
   const half = MINI_SIZE / 2;
   const upper = slice(crops, 1, 0, half);
   const reference = signedPicture(unitPicture(references));
@@ -144,21 +138,22 @@ export function drawMini(
     codes,
     slice(reference, 2, half, MINI_SIZE),
   );
-  return concat([upper, bytesOfSigned(sharpen > 0 ? sharpened(lower, sharpen) : lower)], 1);
+  return concat([upper, bytesOfSigned(sharpen ? sharpened(lower, sharpen) : lower)], 1);
 }
 
 /** x + amount · (x − blur(x)), the blur 1 2 1 along both axes, borders repeated. */
-function sharpened(x: Value, amount: number): Value {
+function sharpened(x: Value, amount: Value): Value {
   const channels = fixed(x, 1);
-  const bell = [1, 2, 1].flatMap((row) => [1, 2, 1].map((column) => (-amount * row * column) / 16));
-  bell[4]! += 1 + amount;
+  const detail = [1, 2, 1].flatMap((row) => [1, 2, 1].map((column) => (-row * column) / 16));
+  detail[4]! += 1;
   const kernel = constant({
     dtype: 'float32',
     shape: [channels, 1, 3, 3],
-    data: Float32Array.from({ length: channels * 9 }, (_, i) => bell[i % 9]!),
+    data: Float32Array.from({ length: channels * 9 }, (_, i) => detail[i % 9]!),
   });
   const round = [0, 0, 1, 1];
-  return conv(pad(x, round, round, { mode: 'edge' }), kernel, undefined, { groups: channels });
+  const fine = conv(pad(x, round, round, { mode: 'edge' }), kernel, undefined, { groups: channels });
+  return add(x, mul(fine, amount));
 }
 
 /** The code as the residual blocks take it, and as tokens for the cross-attention. */

@@ -1,6 +1,8 @@
 /** Prepared clips as mini learns from them, and the basis of its lip codes. */
+
 import { readFile } from 'node:fs/promises';
 import { MuseTalkError } from '../../core/errors.ts';
+import { lipSpread } from '../../face/lip-measure.ts';
 import { MINI_CODE } from '../../networks/mini-face.ts';
 import { type ClipEntry, clipFile } from '../data/prepared.ts';
 import { CROP_SIZE, type FaceClip } from './face-batches.ts';
@@ -93,17 +95,13 @@ export function partOfClip(clip: FaceClip, start: number, end: number): FaceClip
   };
 }
 
-/** How widely the lips of each speaker move: from the 5th to the 93rd percentile of their openings. */
-export function reachesOf(clips: readonly LipClip[]): Map<string, number> {
+/** How widely the lips of each speaker move. */
+export function spreadsOf(
+  clips: readonly { readonly speaker: string; readonly openings: Iterable<number> }[],
+): Map<string, number> {
   const all = new Map<string, number[]>();
   for (const { speaker, openings } of clips) all.set(speaker, [...(all.get(speaker) ?? []), ...openings]);
-  return new Map(
-    [...all].map(([speaker, openings]) => {
-      openings.sort((a, b) => a - b);
-      const at = (share: number) => openings[Math.floor(share * openings.length)]!;
-      return [speaker, Math.max(at(0.93) - at(0.05), 1e-3)];
-    }),
-  );
+  return new Map([...all].map(([speaker, openings]) => [speaker, Math.max(lipSpread(openings), 1e-3)]));
 }
 
 function shapeAt(shapes: Float32Array, t: number): Float32Array {

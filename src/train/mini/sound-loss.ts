@@ -16,6 +16,12 @@ export function phoneLoss(scores: Value, wanted: Value): Value {
   return div(neg(sumAll(mul(wanted, logs))), add(sumAll(wanted), 1));
 }
 
+/** Mean square distance of what is heard from what a teacher hears. heard, wanted: [B, C, T]; weight: [B, 1, T] */
+export function teacherLoss(heard: Value, wanted: Value, weight: Value): Value {
+  const d = sub(heard, wanted);
+  return div(sumAll(mul(mul(d, d), weight)), mul(add(sumAll(weight), 1), fixed(d, 1)));
+}
+
 /**
  * Distance of the codes and, as much again, of their change over 40 ms, which a mumbling average would miss.
  *

@@ -10,7 +10,7 @@ import { keepPictures, type ReportedPart } from '../report.ts';
 import { partFolder, runPart, type Session } from '../run.ts';
 import { cosineSchedule, linearSchedule, type Schedule } from '../schedule.ts';
 import { basisOfBundle, readMiniBundle, writeMiniBundle } from './bundle.ts';
-import { faceClipOf, type LipClip, lipBasisOf, partOfClip, reachesOf, readLips } from './clips.ts';
+import { faceClipOf, type LipClip, lipBasisOf, partOfClip, readLips, spreadsOf } from './clips.ts';
 import type { FaceClip } from './face-batches.ts';
 import { faceTask } from './face-task.ts';
 import type { LipBasis } from './lip-code.ts';
@@ -67,11 +67,11 @@ export async function trainMini(session: Session): Promise<MiniResult> {
       face = (await part('sharpen', true, settings.sharpen, face ?? bundle?.face)) ?? face;
   }
 
-  const reaches = [...reachesOf(learned).values()];
+  const spreads = [...spreadsOf(learned).values()];
   const whole = { sound: sound ?? bundle?.sound, face: face ?? bundle?.face };
   if (whole.sound && whole.face) {
-    const reach = reaches.reduce((a, b) => a + b, 0) / reaches.length;
-    const config = bundle?.config ?? { format: 1 as const, reach, gain: GAIN };
+    const spread = spreads.reduce((a, b) => a + b, 0) / spreads.length;
+    const config = bundle?.config ?? { format: 1 as const, spread, gain: GAIN };
     await writeMiniBundle(output, {
       config,
       sound: whole.sound,
@@ -140,15 +140,15 @@ async function soundPart(
   from: Tensors | undefined,
 ) {
   const { settings, threads, spinning } = session;
-  const reaches = reachesOf([...learned, ...heldBack]);
-  const mean = [...reaches.values()].reduce((a, b) => a + b, 0) / reaches.size;
+  const spreads = spreadsOf([...learned, ...heldBack]);
+  const mean = [...spreads.values()].reduce((a, b) => a + b, 0) / spreads.size;
   const spoken = async (clips: readonly LipClip[]) =>
     Promise.all(
       clips
         .filter(({ sound }) => sound)
         .map(async (clip) => {
           const samples = await readWav(clipFile(settings.data, clip.clip, 'wav'));
-          return spokenClip(clip, samples, basis, reaches.get(clip.speaker)! / mean);
+          return spokenClip(clip, samples, basis, spreads.get(clip.speaker)! / mean);
         }),
     );
   const clips = await spoken(learned);
