@@ -1,11 +1,12 @@
 /** From a video to an avatar: box, latents and mask of each frame. Pixels pass through; none are kept. */
-import type { Box, Point } from '../core/box.ts';
+import type { Box } from '../core/box.ts';
 import { MuseTalkError } from '../core/errors.ts';
 import { batches, prefetch } from '../core/stream.ts';
-import type { FaceFinder, FindOptions } from '../face/finder.ts';
+import type { FaceFinder, FindOptions, NumberedImage } from '../face/finder.ts';
 import type { Image } from '../image/image.ts';
-import { type Layout, type LipModel, type Person, unstack } from '../lips/lip-model.ts';
-import type { Frame, VideoSource } from '../media/source.ts';
+import { type Layout, type LipModel, type Person, type Place, unstack } from '../lips/lip-model.ts';
+import type { VideoSource } from '../media/source.ts';
+import { PlacedFaces, placeRecord, readFrame, storedLatents } from './places.ts';
 import { settingOf } from './setting.ts';
 import { type AvatarFace, AvatarStore } from './store.ts';
 
@@ -18,8 +19,11 @@ export interface Avatar {
   readonly faceCount: number;
   readonly warnings: readonly string[];
   readonly person: Person;
-  /** Box, latents and mask of a frame; `null` where it shows no face. */
-  face(frame: number): Promise<AvatarFace | null>;
+  /**
+   * Box, latents and mask of a frame; `null` where it shows no face. Give the frame itself if it is at hand and not
+   * drawn on yet: models that keep no latents would have to read it again.
+   */
+  face(frame: number, picture?: NumberedImage): Promise<AvatarFace | null>;
   /** How far the mouth of a frame is open, as a part of the box's height; NaN where it is not known. */
   opening(frame: number): number;
   /** Closes its files. */
@@ -48,7 +52,8 @@ export interface PrepareOptions {
 }
 
 /**
- * Prepares an avatar. The video is read once where boxes are given, else twice: once for faces, once for latents.
+ * Prepares an avatar. The video is read once for faces, unless their boxes are given, and once for latents, if the
+ * model keeps any.
  *
  * @throws MuseTalkError NO_FACE when no frame shows a face, BAD_OPTION when there are fewer boxes than frames,
  * CANNOT_WRITE; and what the video, the finder and the model throw.
@@ -59,8 +64,7 @@ export async function prepareAvatar(
   options: PrepareOptions,
 ): Promise<Avatar> {
   const { folder, frameCount = video.frameCount, key = '', batchSize = 8, signal } = options;
-  const { latentShape, latentType } = model;
-  const header = { key: `${model.key} ${key}`, latentShape, latentType, frameCount };
+  const header = { key: `${model.key} ${key}`, ...storedLatents(model), frameCount };
   const store = await AvatarStore.open(folder, header, batchSize);
   try {
     const warnings: string[] = [];
@@ -73,7 +77,7 @@ export async function prepareAvatar(
     }
     signal?.throwIfAborted();
     if (store.faceCount === 0) throw noFace(frameCount);
-    return await avatarOf(store, video, warnings);
+    return await avatarOf(model, store, video, warnings);
   } catch (error) {
     await store.close();
     throw error;
@@ -81,17 +85,19 @@ export async function prepareAvatar(
 }
 
 async function avatarOf(
+  model: LipModel,
   store: AvatarStore,
   video: VideoSource,
   warnings: readonly string[],
 ): Promise<Avatar> {
+  const faces = model.keeps === 'place' ? new PlacedFaces(model, video, store) : store;
   return {
     video,
     frameCount: store.count,
     faceCount: store.faceCount,
     warnings,
     person: await store.person(),
-    face: (frame) => store.face(frame),
+    face: (frame, picture) => faces.face(frame, picture),
     opening: (frame) => store.opening(frame),
     close: () => store.close(),
   };
@@ -102,13 +108,9 @@ async function avatarOf(
  *
  * @throws MuseTalkError WORK_MISSING where it is not there, not complete, or another model's.
  */
-export async function openAvatar(
-  model: Pick<LipModel, 'latentShape' | 'latentType'>,
-  video: VideoSource,
-  folder: string,
-): Promise<Avatar> {
-  const store = await AvatarStore.openWhole(folder, model);
-  return avatarOf(store, video, []);
+export async function openAvatar(model: LipModel, video: VideoSource, folder: string): Promise<Avatar> {
+  const store = await AvatarStore.openWhole(folder, storedLatents(model));
+  return avatarOf(model, store, video, []);
 }
 
 /** Boxes and landmarks of all frames. */
@@ -120,7 +122,7 @@ async function layoutOf(
 ): Promise<Layout> {
   if ('finder' in faces) {
     const counted = async function* () {
-      for await (const face of faces.finder.find(video.frames(0, frameCount), find, signal)) {
+      for await (const face of faces.finder.find(prefetch(video.frames(0, frameCount)), find, signal)) {
         yield face;
         onProgress?.({ stage: 'faces', done: face.index + 1, total: frameCount });
       }
@@ -159,6 +161,14 @@ async function fill(
   const { layout, frameCount, batchSize, onProgress, signal } = options;
   await store.keepPerson(await personOf(model, video, layout));
   const start = store.count;
+  if (model.keeps === 'place') {
+    for (let index = start; index < frameCount; index++) {
+      const place = placeOf(index, model, video, layout);
+      await store.add(place && placeRecord(place, openingOf(index, layout)));
+      onProgress?.({ stage: 'prepare', done: store.count, total: frameCount });
+    }
+    return;
+  }
   const cuts = prefetch(batches(cutOut(model, video, { layout, start, end: frameCount, signal }), batchSize));
   for await (const batch of cuts) {
     signal?.throwIfAborted();
@@ -172,12 +182,19 @@ async function fill(
   }
 }
 
+/** Where the face of a frame is; null where there is none that could be cut out. */
+function placeOf(index: number, model: LipModel, video: VideoSource, layout: Layout): Place | null {
+  const coords = layout.coords[index] ?? null;
+  const box = coords && model.boxOf(coords, video);
+  return box && { index, box, landmarks: layout.landmarks(index) };
+}
+
+function openingOf(index: number, { openings }: Layout): number {
+  return openings[index] ?? Number.NaN;
+}
+
 interface Cut {
-  readonly place: {
-    readonly index: number;
-    readonly box: Box;
-    readonly landmarks: readonly Point[] | undefined;
-  };
+  readonly place: Place;
   readonly crop: Image;
   readonly face: Omit<AvatarFace, 'latents'>;
 }
@@ -196,15 +213,14 @@ async function* cutOut(
   { layout, start, end, signal }: CutOptions,
 ): AsyncGenerator<Cut | null> {
   for await (const frame of video.frames(start, end)) {
-    const coords = layout.coords[frame.index] ?? null;
-    const box = coords && model.boxOf(coords, video);
-    if (box === null) {
+    const place = placeOf(frame.index, model, video, layout);
+    if (place === null) {
       yield null;
       continue;
     }
-    const place = { index: frame.index, box, landmarks: layout.landmarks(frame.index) };
+    const { box } = place;
     const mask = await model.mask(frame, place, { signal });
-    const opening = layout.openings[frame.index] ?? Number.NaN;
+    const opening = openingOf(frame.index, layout);
     yield { place, crop: model.crop(frame, box), face: { box, mask, opening } };
   }
 }
@@ -214,9 +230,8 @@ async function personOf(model: LipModel, video: VideoSource, layout: Layout): Pr
   const box = reference === undefined ? undefined : coords[reference];
   const placed = box && model.boxOf(box, video);
   if (reference === undefined || !placed) return { reference: undefined, setting: undefined, lipSpread };
-  const frames: Frame[] = [];
-  for await (const frame of video.frames(reference, reference + 1)) frames.push(frame);
-  return { reference: model.crop(frames[0]!, placed), setting: settingOf(frames[0]!, placed), lipSpread };
+  const frame = await readFrame(video, reference);
+  return { reference: model.crop(frame, placed), setting: settingOf(frame, placed), lipSpread };
 }
 
 function noFace(frames: number): MuseTalkError {

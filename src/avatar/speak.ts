@@ -39,6 +39,8 @@ export interface SpeakOptions {
   /** Frames given to the networks at once; 8 by default. */
   readonly batchSize?: number | undefined;
   readonly keepOriginals?: boolean | undefined;
+  /** Frames of the source whose mouths will be lent: those that pass by are remembered for a while. */
+  readonly lenders?: ReadonlySet<number> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,9 +54,9 @@ export async function* speak(
   model: LipModel,
   avatar: Pick<Avatar, 'face' | 'person'>,
   steps: AsyncIterable<Step>,
-  { batchSize = 8, keepOriginals = false, signal }: SpeakOptions = {},
+  { batchSize = 8, keepOriginals = false, lenders, signal }: SpeakOptions = {},
 ): AsyncGenerator<Spoken, void, undefined> {
-  const mouths = new Mouths(model, avatar, signal);
+  const mouths = new Mouths(model, avatar, { lenders, signal });
   for await (const batch of prefetch(drawnBatches(mouths, prefetch(alignedBatches(steps, batchSize))))) {
     for (const { step, face, mouth } of batch) {
       signal?.throwIfAborted();
@@ -94,22 +96,32 @@ async function* drawnBatches(mouths: Mouths, batches: AsyncIterable<Step[]>): As
   for await (const batch of batches) yield mouths.draw(batch);
 }
 
-/** Draws the faces of batches, and remembers the mouth that was lent last. */
+/** Mouths that are remembered: a pause takes its own from within three seconds of its beginning. */
+const REMEMBERED = 8;
+
+/** Draws the faces of batches, and remembers the mouths that are lent. */
 class Mouths {
   readonly #model: LipModel;
   readonly #avatar: Pick<Avatar, 'face' | 'person'>;
+  readonly #lenders: ReadonlySet<number> | undefined;
   readonly #signal: AbortSignal | undefined;
-  #lent: { donor: number; mouth: Image } | undefined;
+  /** By the number of the frame that lends them, the one that was used last at the end. */
+  readonly #lent = new Map<number, Image>();
 
-  constructor(model: LipModel, avatar: Pick<Avatar, 'face' | 'person'>, signal: AbortSignal | undefined) {
+  constructor(
+    model: LipModel,
+    avatar: Pick<Avatar, 'face' | 'person'>,
+    { lenders, signal }: Pick<SpeakOptions, 'lenders' | 'signal'>,
+  ) {
     this.#model = model;
     this.#avatar = avatar;
+    this.#lenders = lenders;
     this.#signal = signal;
   }
 
   async draw(batch: readonly Step[]): Promise<Drawn[]> {
     const faces: (AvatarFace | null)[] = [];
-    for (const { frame } of batch) faces.push(await this.#avatar.face(frame.index));
+    for (const step of batch) faces.push(await this.#faceOf(step));
     const speaking = batch.flatMap((step, i) =>
       faces[i] && step.rest < 1 ? [{ step, face: faces[i] }] : [],
     );
@@ -121,6 +133,15 @@ class Mouths {
       drawn.push({ step, face, mouth: face ? await this.#rested(step, mouth) : undefined });
     }
     return drawn;
+  }
+
+  /** The face to be drawn on; null also where the frame stays as it is. */
+  async #faceOf({ frame, rest, donor }: Step): Promise<AvatarFace | null> {
+    const lends = this.#lenders?.has(frame.index) && !this.#lent.has(frame.index);
+    if (rest === 1 && donor < 0 && !lends) return null;
+    const face = await this.#avatar.face(frame.index, frame);
+    if (face && lends) await this.#lend(frame.index, face);
+    return face;
   }
 
   #generate(speaking: readonly { step: Step; face: AvatarFace }[]): Promise<Image[]> {
@@ -138,13 +159,24 @@ class Mouths {
   }
 
   async #borrow(donor: number): Promise<Image | undefined> {
-    if (this.#lent?.donor !== donor) {
-      const face = await this.#avatar.face(donor);
-      if (!face) return undefined;
-      const [mouth] = await this.#model.recall(stack([face.latents]), { signal: this.#signal });
-      this.#lent = { donor, mouth: mouth! };
+    const known = this.#lent.get(donor);
+    if (known) {
+      this.#lent.delete(donor);
+      this.#lent.set(donor, known);
+      return known;
     }
-    return this.#lent.mouth;
+    const face = await this.#avatar.face(donor);
+    return face ? this.#lend(donor, face) : undefined;
+  }
+
+  async #lend(donor: number, { latents }: AvatarFace): Promise<Image> {
+    const [mouth] = await this.#model.recall(stack([latents]), { signal: this.#signal });
+    this.#lent.set(donor, mouth!);
+    for (const oldest of this.#lent.keys()) {
+      if (this.#lent.size <= REMEMBERED) break;
+      this.#lent.delete(oldest);
+    }
+    return mouth!;
   }
 }
 

@@ -35,8 +35,9 @@ export async function* drawFrom(
   drawing: Drawing,
   { signal, onFrame }: DrawRun,
 ): AsyncGenerator<Image, void, undefined> {
-  const { options, model, avatar } = drawing;
-  const speaking = { batchSize: options.batchSize, keepOriginals: options.sideBySide, signal };
+  const { options, model, avatar, rest } = drawing;
+  const { batchSize, sideBySide: keepOriginals } = options;
+  const speaking = { batchSize, keepOriginals, lenders: new Set(rest.donors), signal };
   for await (const { index, image, original } of speak(model, avatar, stepsFrom(start, drawing), speaking)) {
     onFrame(index);
     yield original ? beside(original, image) : image;

@@ -87,6 +87,11 @@ export interface LipModel {
   /** Shape of the latents of one face. */
   readonly latentShape: readonly number[];
   readonly latentType: Latents['dtype'];
+  /**
+   * What an avatar keeps of a face: its latents and its mask (default), or no more than its place, for models that
+   * make both in no more time than it takes to read them.
+   */
+  readonly keeps?: 'latents' | 'place';
   /** What a finder must see of a face: the 68 points are enough, or the whole mesh of the built-in one is needed. */
   readonly landmarks: 'points' | 'mesh';
 

@@ -46,6 +46,7 @@ export async function openMini(
     size: MINI_SIZE,
     latentShape: [MINI_SIZE, MINI_SIZE, 3],
     latentType: 'uint8',
+    keeps: 'place',
     landmarks: 'mesh',
 
     layout: layoutBySkull,
