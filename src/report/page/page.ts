@@ -4,6 +4,7 @@ import type { ReportResult } from '../quality-report.ts';
 import type { Finding, QualityReport } from '../result.ts';
 import type { Thumbnail } from '../thumbnails.ts';
 import { escaped } from './html.ts';
+import { measuresHtml } from './measures.ts';
 import { curveHtml, type LagCurve, type Plot, plotHtml } from './plot.ts';
 import { STYLE } from './style.ts';
 
@@ -17,15 +18,22 @@ export function reportPage({ report, thumbnails }: ReportResult): string {
 <title>Quality of ${escaped(name)}</title><style>${STYLE}</style></head>
 <body><main>
 ${heading(report)}
-${tiles(report)}
+${measuresHtml(report)}
 ${findings(report, thumbnails)}
 <h2>Over time</h2>
-${plotsOf(report).map(plotHtml).join('\n')}
+<p class="lead">Dashed: where faults begin.</p>
+<div class="plots">${plotsOf(report).map(plotHtml).join('\n')}</div>
 ${curves(report)}
 ${notes(report)}
 </main></body></html>
 `;
 }
+
+/** A tick, and a flag. */
+const MARKS = {
+  good: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg>',
+  faults: '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M6.5 21V4h11l-2.5 4 2.5 4h-11"/></svg>',
+} as const;
 
 function heading({ verdict, summary, video, findings }: QualityReport): string {
   const faults = findings.filter(({ severity }) => severity === 'fault').length;
@@ -40,88 +48,8 @@ function heading({ verdict, summary, video, findings }: QualityReport): string {
   const text =
     verdict === 'good' ? summary : 'The worst come first below, with the moments in which they show.';
   return `<header><p class="eyebrow">Lip sync quality report</p><h1>${escaped(video.name)}</h1>
-<p class="facts">${facts.map(escaped).join(' · ')}</p>
-<div class="verdict ${verdict}"><div><b>${title}</b><p>${escaped(text)}</p></div></div></header>`;
-}
-
-interface Tile {
-  readonly name: string;
-  readonly value: string;
-  readonly about: string;
-  readonly codes: readonly Finding['code'][];
-}
-
-function tiles(report: QualityReport): string {
-  const faulty = new Set(
-    report.findings.filter(({ severity }) => severity === 'fault').map(({ code }) => code),
-  );
-  const cells = tilesOf(report).map(({ name, value, about, codes }) => {
-    const bad = codes.some((code) => faulty.has(code)) ? ' bad' : '';
-    return `<div class="tile${bad}"><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd><small>${escaped(about)}</small></div>`;
-  });
-  return `<dl class="tiles">${cells.join('')}</dl>`;
-}
-
-function tilesOf({ measures, video }: QualityReport): Tile[] {
-  const { sync, syncNet, faces, sharpness, seam, flicker, outside, dropped, doubled, colors } = measures;
-  const beside = video.source === null ? 'of the upper face' : 'of the source';
-  const offset = sync?.offset ?? null;
-  const list: (Tile | undefined)[] = [
-    {
-      name: 'Lip offset',
-      value: offset === null ? 'unknown' : `${Math.round(offset * 1000)} ms`,
-      about: sync ? `confidence ${sync.confidence.toFixed(2)}, usual ±40 ms` : 'no sound',
-      codes: ['lips-early', 'lips-late'],
-    },
-    syncNet
-      ? {
-          name: 'SyncNet',
-          value: syncNet.offset === null ? 'unknown' : `${Math.round(syncNet.offset * 1000)} ms`,
-          about: `confidence ${syncNet.confidence.toFixed(2)}`,
-          codes: [],
-        }
-      : undefined,
-    { name: 'Sharpness of the mouth', value: times(sharpness), about: beside, codes: ['blurred-mouth'] },
-    seam === null
-      ? undefined
-      : {
-          name: 'Seam',
-          value: `${seam.toFixed(1)}`,
-          about: `levels; from ${LIMITS.seam} on it shows`,
-          codes: ['seam', 'tint'],
-        },
-    { name: 'Flicker', value: times(flicker), about: beside, codes: ['flicker'] },
-    outside === null
-      ? undefined
-      : {
-          name: 'Changed outside',
-          value: `${(outside * 100).toFixed(2)} %`,
-          about: 'of the picture',
-          codes: ['changed-outside'],
-        },
-    video.source === null
-      ? undefined
-      : {
-          name: 'Frames left out, doubled',
-          value: `${dropped.length}, ${doubled.length}`,
-          about: `of ${video.frames}`,
-          codes: ['dropped-frames', 'doubled-frames'],
-        },
-    colors
-      ? {
-          name: 'Colour error',
-          value: colors.error.toFixed(1),
-          about: 'levels outside the face',
-          codes: ['colors'],
-        }
-      : undefined,
-    { name: 'Frames with a face', value: `${faces.found}`, about: `of ${video.frames}`, codes: [] },
-  ];
-  return list.filter((tile) => tile !== undefined);
-}
-
-function times(value: number | null): string {
-  return value === null ? 'unknown' : `${value.toFixed(2)} ×`;
+<p class="facts">${facts.map(escaped).join(' · ')}</p></header>
+<section class="verdict ${verdict}">${MARKS[verdict]}<div><h2>${title}</h2><p>${escaped(text)}</p></div></section>`;
 }
 
 function findings({ findings: list }: QualityReport, thumbnails: readonly Thumbnail[]): string {
@@ -167,7 +95,7 @@ function plotsOf({ series, video, findings, measures }: QualityReport): Plot[] {
     values.every((value) => value === null)
       ? undefined
       : {
-          ...{ title, about, duration, format, limits: [limit], spans: faultsOf(...codes) },
+          ...{ title, about, duration, format, limits: [limit], spans: faultsOf(...codes), small: true },
           lines: [{ name: title.toLowerCase(), values, tone: 'main' }],
           range: [0, Math.max(high, greatest(values))],
         };
@@ -280,7 +208,7 @@ function curves({ measures: { sync, syncNet } }: QualityReport): string {
 
 function notes({ notes: list }: QualityReport): string {
   if (list.length === 0) return '';
-  return `<h2>What was not measured</h2><div class="card"><ul>${list.map((note) => `<li>${escaped(note)}</li>`).join('')}</ul></div>`;
+  return `<h2>What was not measured</h2><ul>${list.map((note) => `<li>${escaped(note)}</li>`).join('')}</ul>`;
 }
 
 function seconds(value: number): string {

@@ -20,6 +20,8 @@ export interface Plot {
   readonly range: readonly [number, number];
   /** How a value is written. */
   readonly format: (value: number) => string;
+  /** Takes half of a wide page. */
+  readonly small?: boolean | undefined;
   /** A limit, drawn as a dashed line. */
   readonly limits?: readonly number[] | undefined;
   /** Stretches that are shaded: quietly, or as a fault. Seconds. */
@@ -39,12 +41,12 @@ const MOST_POINTS = 1200;
 /** A plot with its heading, legend and axes. */
 export function plotHtml(plot: Plot): string {
   const { title, about, lines, duration, range, format } = plot;
-  const legend = lines.map(({ name, tone }) => `<span class="key ${tone}">${escaped(name)}</span>`).join('');
-  const ticks = [0, 0.25, 0.5, 0.75, 1]
+  const keys = lines.map(({ name, tone }) => `<span class="key ${tone}">${escaped(name)}</span>`).join('');
+  const legend = lines.length > 1 ? `<div class="legend">${keys}</div>` : '';
+  const ticks = (plot.small ? [0, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1])
     .map((share) => `<span>${(share * duration).toFixed(duration < 20 ? 1 : 0)} s</span>`)
     .join('');
-  return `<figure class="plot"><figcaption><h3>${escaped(title)}</h3><p>${escaped(about)}</p></figcaption>
-<div class="legend">${legend}</div>
+  return `<figure class="plot${plot.small ? ' small' : ''}"><figcaption><h3>${escaped(title)}</h3><p>${escaped(about)}</p></figcaption>${legend}
 <div class="frame"><div class="values"><span>${format(range[1])}</span><span>${format(range[0])}</span></div>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${escaped(title)}">
 ${spansSvg(plot)}${limitsSvg(plot)}${lines.map((line) => lineSvg(line, plot)).join('')}
@@ -127,7 +129,7 @@ export function curveHtml({ title, about, points, range, offset }: LagCurve): st
   const mark = offset === null ? '' : `<path class="best" d="M${x(offset)} 0V${HEIGHT}"/>`;
   const ms = Math.round(reach * 1000);
   const ticks = [-ms, -ms / 2, 0, ms / 2, ms].map((lag) => `<span>${Math.round(lag)} ms</span>`).join('');
-  return `<figure class="plot lags"><figcaption><h3>${escaped(title)}</h3><p>${escaped(about)}</p></figcaption>
+  return `<figure class="plot small lags"><figcaption><h3>${escaped(title)}</h3><p>${escaped(about)}</p></figcaption>
 <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${escaped(title)}">
 <path class="limit" d="M${WIDTH / 2} 0V${HEIGHT}"/>${mark}<path class="line main" d="${line}"/></svg><div class="ticks">${ticks}</div></figure>`;
 }
