@@ -61,6 +61,17 @@ const shared = {
     { unit: 's' },
   ),
   attempts: about(z.int().min(1).max(20).default(3), 'Queue', 'Failures after which a job is given up'),
+  splitSeconds: about(
+    z.number().min(0).max(3600).default(60),
+    'Queue',
+    'Length of the parts into which longer dubs are split, so that all workers share them; 0 splits none',
+    { unit: 's' },
+  ),
+  report: about(
+    z.enum(['on', 'off']).default('on'),
+    'Queue',
+    'Measure the quality of every finished dub: some time more for each',
+  ),
 };
 
 /** `musetalk worker`: jobs of a queue that other machines fill. */

@@ -81,16 +81,18 @@ export class Files {
   }
 
   /**
-   * The folder in which the attempt with this fence works. It takes over what the attempt before left, by renaming:
-   * a late worker of that attempt then finds no place to write to.
+   * The folder in which the attempt with this fence works, at a job or at a part of it. It takes over what the
+   * attempt before left, by renaming: a late worker of that attempt then finds no place to write to.
    */
-  async openWork(id: string, fence: number): Promise<string> {
+  async openWork(id: string, fence: number, part?: number): Promise<string> {
     const folder = this.job(id);
-    const own = join(folder, workName(fence));
-    const older = (await worksIn(folder)).filter((other) => other < fence);
+    const stem = part === undefined ? 'work' : partStem(part);
+    const place = (number: number) => join(folder, `${stem}-${number}`);
+    const own = place(fence);
+    const older = (await attemptsIn(folder, stem)).filter((other) => other < fence);
     const newest = Math.max(...older);
-    if (older.length > 0) await rename(join(folder, workName(newest)), own).catch(ignoreMissing);
-    for (const other of older) await rm(join(folder, workName(other)), { recursive: true, force: true });
+    if (older.length > 0) await rename(place(newest), own).catch(ignoreMissing);
+    for (const other of older) await rm(place(other), { recursive: true, force: true });
     await mkdir(own, { recursive: true });
     return own;
   }
@@ -101,8 +103,8 @@ export class Files {
   }
 
   async removeUpload(id: string): Promise<void> {
-    for (const path of [this.upload(id), `${this.upload(id)}.json`, `${this.upload(id)}.part`])
-      await rm(path, { force: true });
+    for (const ending of ['', '.json', '.part', '.json.part'])
+      await rm(`${this.upload(id)}${ending}`, { force: true });
   }
 }
 
@@ -116,9 +118,24 @@ export function inputName(index: number): string {
   return index === 0 ? 'video' : index === 1 ? 'sound' : `sound-${index}`;
 }
 
-async function worksIn(folder: string): Promise<number[]> {
-  const names = await readdir(folder).catch(ignoreMissing);
-  return (names ?? []).flatMap((name) => /^work-(\d+)$/.exec(name)?.slice(1).map(Number) ?? []);
+/** The folders that the newest attempts at the parts of a job left, in the order of the parts. */
+export async function partFolders(folder: string, count: number): Promise<string[]> {
+  const folders: string[] = [];
+  for (let part = 0; part < count; part++) {
+    const stem = partStem(part);
+    folders.push(join(folder, `${stem}-${Math.max(0, ...(await attemptsIn(folder, stem)))}`));
+  }
+  return folders;
+}
+
+function partStem(part: number): string {
+  return `part-${part}`;
+}
+
+async function attemptsIn(folder: string, stem: string): Promise<number[]> {
+  const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
+  const fences = names.flatMap((name) => (name.startsWith(`${stem}-`) ? name.slice(stem.length + 1) : []));
+  return fences.filter((text) => /^\d+$/.test(text)).map(Number);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

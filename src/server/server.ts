@@ -30,7 +30,7 @@ import { uploadRoutes } from './routes/uploads.ts';
 import { readKey, Service } from './service.ts';
 import { openStore } from './store/store.ts';
 import { Webhooks } from './webhooks.ts';
-import { startWorkers } from './work/workers.ts';
+import { runnerSettings, startWorkers } from './work/workers.ts';
 
 /** What stands around a service: for tests, and for programs that embed it. */
 export interface ServeRun {
@@ -89,7 +89,7 @@ export async function startServer(input: ServeInput, run: ServeRun = {}): Promis
       { files, store, queue },
       {
         ...{ count: options.workers, lease: options.lease, runner: run.runner },
-        settings: { models: options.models, threads: options.threads, limits: mediaLimits(options) },
+        settings: { ...runnerSettings(options), limits: mediaLimits(options) },
       },
     );
     closers.push(() => workers.close());

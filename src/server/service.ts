@@ -18,7 +18,7 @@ import { type DubPlan, planOf, type Source } from './request.ts';
 import type { FileRequest, Store, StoredFile } from './store/store.ts';
 import { sweepJobs } from './store/sweep-jobs.ts';
 import { Uploads } from './uploads.ts';
-import { type DubJob, type DubJobRequest, dubView } from './view.ts';
+import { type DubJob, type DubJobRequest, dubView, type PartJob } from './view.ts';
 import { withoutPaths } from './work/attempt.ts';
 import type { WorkerPool } from './work/pool.ts';
 
@@ -105,7 +105,8 @@ export class Service {
   }
 
   async view(job: DubJob): Promise<DubView> {
-    return dubView(job, await this.queue.position(job));
+    const parts = job.state === 'split' ? ((await this.queue.parts(job.id)) as PartJob[]) : [];
+    return dubView(job, await this.queue.position(job), parts);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** A job as its owner is told of it. */
+import type { DubPart } from '../dub/split.ts';
 import type { DubView, Status } from './protocol.ts';
 import type { Job, JobState } from './queue/job.ts';
 import type { SegmentPlan } from './request.ts';
@@ -20,6 +21,18 @@ export interface DubJobRequest {
   readonly batch?: string | undefined;
 }
 
+/** What the service keeps of a part of a dub. */
+export interface PartJobRequest {
+  readonly kind: 'part';
+  readonly settings: DubJobRequest['settings'];
+  readonly format: DubJobRequest['format'];
+  /** Whether the dub has segments with sounds of their own. */
+  readonly spoken: boolean;
+  /** The folder of the attempt that prepared the dub, in that of the job. */
+  readonly plan: string;
+  readonly part: DubPart;
+}
+
 /** What a dub's runner gives back. */
 export interface DubResult {
   /** Name of the video in the attempt's folder. */
@@ -34,6 +47,8 @@ export interface DubResult {
 
 /** A job of this service. */
 export type DubJob = Job<DubJobRequest, DubResult>;
+/** A part of one. */
+export type PartJob = Job<PartJobRequest>;
 
 const STATUS: Readonly<Record<JobState, Status>> = {
   queued: 'PENDING',
@@ -50,22 +65,9 @@ export function statusOf(state: JobState): Status {
   return STATUS[state];
 }
 
-/** What `GET /v1/dubs/{id}` answers. */
-export function dubView(job: DubJob, position: number | undefined): DubView {
-  const {
-    id,
-    request,
-    state,
-    created,
-    started,
-    finished,
-    attempts,
-    progress,
-    warnings,
-    result,
-    error,
-    webhook,
-  } = job;
+/** What `GET /v1/dubs/{id}` answers; with the parts of a dub that was split. */
+export function dubView(job: DubJob, position: number | undefined, parts: readonly PartJob[] = []): DubView {
+  const { id, request, state, created, started, finished, attempts, warnings, result, error, webhook } = job;
   const url = state === 'done' && result ? `/v1/dubs/${id}/result` : null;
   return {
     ...{ id, object: 'dub', status: STATUS[state], name: request.name ?? null },
@@ -75,7 +77,7 @@ export function dubView(job: DubJob, position: number | undefined): DubView {
     finishedAt: iso(finished),
     position: position ?? null,
     attempts,
-    progress: state === 'running' && progress ? progressView(progress) : null,
+    progress: progressOf(job, parts),
     warnings: [...new Set([...request.warnings, ...warnings])],
     error: error && state !== 'done' ? { ...error } : null,
     result: url && result ? resultView(result, url) : null,
@@ -84,6 +86,25 @@ export function dubView(job: DubJob, position: number | undefined): DubView {
     webhook: webhook ? { url: webhook.url, state: webhook.state, attempts: webhook.attempts } : null,
     options: request.settings,
   };
+}
+
+function progressOf({ state, started, progress }: DubJob, parts: readonly PartJob[]): DubView['progress'] {
+  if (state === 'running' && progress) return progressView(progress);
+  return state === 'split' ? progressOfParts(parts, started ?? Date.now()) : null;
+}
+
+/** How far the parts are together, and how fast those are that are worked on. */
+function progressOfParts(parts: readonly PartJob[], started: number): DubView['progress'] {
+  let [done, total, fps] = [0, 0, 0];
+  for (const { state, progress, request } of parts) {
+    const { frames } = request.part;
+    total += frames;
+    done += state === 'done' ? frames : progress?.stage === 'draw' ? progress.done : 0;
+    fps += (progress && state === 'running' && progressView(progress).fps) || 0;
+  }
+  const remaining = fps > 0 ? (total - done) / fps : null;
+  const elapsed = Math.max(0, Date.now() - started) / 1000;
+  return { stage: 'draw', done, total, fps: fps > 0 ? fps : null, elapsed, remaining };
 }
 
 function progressView({ stage, done, total, elapsed, remaining }: NonNullable<Job['progress']>) {

@@ -7,7 +7,7 @@ import { openQueue } from './queue/open-queue.ts';
 import { RETRY, type RetryRules } from './queue/retry.ts';
 import { openStore } from './store/store.ts';
 import { sweepJobs } from './store/sweep-jobs.ts';
-import { startWorkers } from './work/workers.ts';
+import { runnerSettings, startWorkers } from './work/workers.ts';
 
 /** What stands around a worker: for tests. */
 export interface WorkerRun {
@@ -47,7 +47,7 @@ export async function startWorker(options: WorkerOptions, run: WorkerRun = {}): 
     { files, store, queue },
     {
       ...{ count: options.workers, lease: options.lease, runner: run.runner },
-      settings: { models: options.models, threads: options.threads },
+      settings: runnerSettings(options),
     },
   );
   const sweep = async () => sweepJobs(store, queue, (await readdir(files.jobs)).filter(isId)).catch(() => {});

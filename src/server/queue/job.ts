@@ -78,6 +78,11 @@ export function partId(id: string, index: number): string {
   return `${id}.${index}`;
 }
 
+/** The id of the job as a whole, of a part too. */
+export function wholeId({ id, part }: Pick<Job, 'id' | 'part'>): string {
+  return part?.of ?? id;
+}
+
 /** What comes in. */
 export interface NewJob<Request = unknown> {
   readonly id: string;

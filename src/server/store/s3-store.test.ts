@@ -224,7 +224,7 @@ test('machines without a common folder share a bucket; what a late one brings af
   const service = await testService(t, { ...options, queue: url, workers: 0 });
   const scratch = await mkdtemp(join(tmpdir(), 'scratch-'));
   t.after(() => rm(scratch, { recursive: true, force: true }));
-  const work = { workers: 1, lease: 5, attempts: 3 } as const;
+  const work = { workers: 1, lease: 5, attempts: 3, splitSeconds: 0, report: 'off' } as const;
   const settings = { queue: url, data: scratch, ...work };
   const worker = await startWorker({ ...options, ...settings }, { runner: FRAMES_RUNNER });
   const video = await service.upload(await shortVideo());

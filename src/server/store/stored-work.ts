@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MuseTalkError } from '../../core/errors.ts';
 import { type Files, sizeOf, workName } from '../files.ts';
-import type { Outcome } from '../queue/job.ts';
+import { type Outcome, wholeId } from '../queue/job.ts';
 import { type Attempt, type Work, WorkersStop } from '../queue/queue.ts';
 import { LOG_NAME, outcomeOf } from '../work/attempt.ts';
 import { FolderStore } from './folder-store.ts';
@@ -14,7 +14,7 @@ export function storedWork(files: Files, store: Store, work: Work, beat: number)
   if (store instanceof FolderStore) return work; // files lie where they are worked on
   return async (attempt) => {
     try {
-      await whileAlive(attempt, beat, store.load(attempt.job.id, attempt.signal));
+      await whileAlive(attempt, beat, store.load(wholeId(attempt.job), attempt.signal));
       const outcome = await work(attempt);
       await whileAlive(attempt, beat, keep(files, store, attempt, outcome));
       return outcome;

@@ -3,11 +3,11 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ERROR_CODES, type ErrorCode, MuseTalkError } from '../../core/errors.ts';
 import type { Files } from '../files.ts';
-import type { JobError, Outcome } from '../queue/job.ts';
+import { type JobError, type Outcome, wholeId } from '../queue/job.ts';
 import { type Attempt, type Work, WorkersStop } from '../queue/queue.ts';
 import { lostError } from '../queue/retry.ts';
 import { RunnerError, type WorkerPool } from './pool.ts';
-import type { RunnerSettings } from './runner.ts';
+import type { RunnerSettings, SplitWork } from './runner.ts';
 
 /** What a job leaves for its owner to read when attempts fail. */
 export const LOG_NAME = 'log.txt';
@@ -18,19 +18,26 @@ export function workIn(files: Files, pool: WorkerPool, settings: RunnerSettings)
     const { job, fence, signal } = attempt;
     const warnings: string[] = [];
     try {
-      const work = await files.openWork(job.id, fence);
-      const run = { id: job.id, request: job.request, folder: files.job(job.id), work, settings };
+      const id = wholeId(job);
+      const work = await files.openWork(id, fence, job.part?.index);
+      const { request, parts } = job;
+      const run = { id, request, folder: files.job(id), work, parts, settings };
       const result = await pool.run(run, {
         signal,
         onBeat: () => attempt.beat(),
         onProgress: (progress) => attempt.beat(progress),
         onWarning: (warning) => warnings.push(warning),
       });
+      if (isSplit(result)) return { kind: 'split', requests: result.split };
       return { kind: 'done', result, warnings: [...new Set(warnings)] };
     } catch (error) {
       return outcomeOf(error, attempt, files);
     }
   };
+}
+
+function isSplit(result: unknown): result is SplitWork {
+  return Array.isArray((result as Partial<SplitWork> | undefined)?.split);
 }
 
 /** What an error means for the job; what failed attempts said goes to the job's log too. */
@@ -42,10 +49,11 @@ export async function outcomeOf(
   if (signal.aborted)
     return signal.reason instanceof WorkersStop ? { kind: 'released' } : { kind: 'canceled' };
   const { code, message, hint, room = false, words } = describe(error);
+  const part = job.part ? `part ${job.part.index + 1}, ` : '';
   const told: JobError = { code, message: withoutPaths(message, files), hint };
   await appendFile(
-    join(files.job(job.id), LOG_NAME),
-    withoutPaths(`attempt ${fence}: ${code}: ${message}\n${words ? `${words.trim()}\n` : ''}`, files),
+    join(files.job(wholeId(job)), LOG_NAME),
+    withoutPaths(`${part}attempt ${fence}: ${code}: ${message}\n${words ? `${words.trim()}\n` : ''}`, files),
   ).catch(() => {}); // the folder is gone, or the disk is full: the job's error says enough
   if (isFaultOfInput(code)) return { kind: 'rejected', error: told };
   return { kind: 'failed', error: told, room, final: code === 'MODEL_MISSING' };
@@ -72,5 +80,5 @@ function isFaultOfInput(code: string): boolean {
 
 /** Error texts name files; where they lie on this machine is nobody's business. */
 export function withoutPaths(text: string, { root }: Pick<Files, 'root'>): string {
-  return text.replaceAll(root, '').replaceAll(/\/jobs\/[0-9a-z]{26}\/(work-\d+\/)?/g, '');
+  return text.replaceAll(root, '').replaceAll(/\/jobs\/[0-9a-z]{26}\/((work|part-\d+)-\d+\/)?/g, '');
 }

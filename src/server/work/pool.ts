@@ -81,7 +81,7 @@ export class WorkerPool {
    * reason after an abort.
    */
   async run(
-    run: Pick<JobRun, 'id' | 'request' | 'folder' | 'work' | 'settings'>,
+    run: Pick<JobRun, 'id' | 'request' | 'folder' | 'work' | 'parts' | 'settings'>,
     on: PoolRun,
   ): Promise<unknown> {
     on.signal.throwIfAborted();

@@ -10,6 +10,8 @@ export interface JobRun<Request = unknown> {
   readonly folder: string;
   /** Where this attempt writes; holds what an earlier attempt left to be continued. */
   readonly work: string;
+  /** How many parts the job was split into, now that they are done. */
+  readonly parts?: number | undefined;
   readonly settings: RunnerSettings;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: JobProgress) => void;
@@ -22,16 +24,28 @@ export interface RunnerSettings {
   readonly threads?: number | undefined;
   /** What inputs may ask for. */
   readonly limits?: Partial<MediaLimits> | undefined;
+  /** Length of the parts of a long dub; none are made without one, or with 0. */
+  readonly splitSeconds?: number | undefined;
+  /** Whether finished dubs are measured. */
+  readonly report?: boolean | undefined;
 }
 
-/** A runner's module exports this as `runJob`. Values must survive JSON; files are named under `work`. */
+/** What a runner gives where the job is to be split: a request for each part. */
+export interface SplitWork {
+  readonly split: readonly unknown[];
+}
+
+/**
+ * A runner's module exports this as `runJob`. It gives what is kept as the job's result, or {@link SplitWork}. Values
+ * must survive JSON; files are named under `work`.
+ */
 export type RunJob = (run: JobRun) => Promise<unknown>;
 
 /** To a worker process. */
 export type Order =
   | {
       readonly order: 'run';
-      readonly run: Pick<JobRun, 'id' | 'request' | 'folder' | 'work' | 'settings'>;
+      readonly run: Pick<JobRun, 'id' | 'request' | 'folder' | 'work' | 'parts' | 'settings'>;
       /** Milliseconds between signs of life. */
       readonly beat: number;
     }

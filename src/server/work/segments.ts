@@ -7,11 +7,14 @@ import { openVideo } from '../../media/open-video.ts';
 import { inputName } from '../files.ts';
 import type { SegmentPlan } from '../request.ts';
 
+/** The name of that sound in the job's folder. */
+export const SPEECH = 'speech.wav';
+
 /** Shortest stretch that is a piece of its own; below it, rounding of seconds. */
 const SHORTEST = 0.001;
 
 /**
- * Makes, once, the whole sound of a job in its folder; gives its path.
+ * Makes, once, the whole sound of a job in its folder.
  *
  * @throws MuseTalkError BAD_OPTION when a part lies beyond the end of the video; as `composeSound`.
  */
@@ -19,17 +22,16 @@ export async function soundOfSegments(
   folder: string,
   segments: readonly SegmentPlan[],
   { fps, signal }: { fps?: string | number | undefined; signal: AbortSignal },
-): Promise<string> {
+): Promise<void> {
   // Beside the inputs, not with an attempt's work: its name and time tell a later attempt that nothing changed.
-  const output = join(folder, 'speech.wav');
+  const output = join(folder, SPEECH);
   const there = await access(output).then(
     () => true,
     () => false,
   );
-  if (there) return output;
+  if (there) return;
   const { duration } = await openVideo(join(folder, 'video'), { fps, signal });
   await composeSound(output, piecesOf(folder, segments, duration), { signal });
-  return output;
 }
 
 /** The pieces in the order of time, from 0 to the end of the video. */
