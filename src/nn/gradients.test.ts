@@ -22,6 +22,7 @@ import {
   neg,
   relu,
   sigmoid,
+  silu,
   sqrt,
   sub,
   tanh,
@@ -157,6 +158,7 @@ const CASES: readonly Case[] = [
     ],
     f: (a, b) => gemm(a, b, undefined, { transA: true, transB: true }),
   },
+  { name: 'Mul by its own sigmoid', shapes: [picture], f: (x) => silu(x) },
   {
     name: 'Conv 3×3 with bias',
     shapes: [picture, [3, 4, 3, 3], [3]],
@@ -188,6 +190,14 @@ const CASES: readonly Case[] = [
       [2, 2, 2, 2],
     ],
     f: (x, w) => conv(x, w, undefined, { padding: 2 }),
+  },
+  {
+    name: 'Conv 3×3 of a single pixel, whose outer kernel sees nothing but padding',
+    shapes: [
+      [2, 3, 1, 1],
+      [2, 3, 3, 3],
+    ],
+    f: (x, w) => conv(x, w, undefined, { padding: 1 }),
   },
   {
     name: 'Conv with dilation',

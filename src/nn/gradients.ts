@@ -49,7 +49,10 @@ import { apply, fixed, nodesOf, numbersOf, shapeError } from './value.ts';
 const RULES: Readonly<Record<string, GradientRule>> = {
   Add: (dy, [a, b]) => [sumTo(dy, a.shape), sumTo(dy, b.shape)],
   Sub: (dy, [a, b]) => [sumTo(dy, a.shape), sumTo(neg(dy), b.shape)],
-  Mul: (dy, [a, b]) => [sumTo(mul(dy, b), a.shape), sumTo(mul(dy, a), b.shape)],
+  Mul: (dy, [a, b], { y }) =>
+    isSigmoidOf(b, a)
+      ? [siluGradient(dy, a, b, y)]
+      : [sumTo(mul(dy, b), a.shape), sumTo(mul(dy, a), b.shape)],
   Div: (dy, [a, b], { y }) => [sumTo(div(dy, b), a.shape), sumTo(neg(div(mul(dy, y), b)), b.shape)],
   Max: (dy, [a, b]) => pick(dy, a, b, greater(a, b)),
   Min: (dy, [a, b]) => pick(dy, a, b, greater(b, a)),
@@ -182,6 +185,16 @@ function onesLike(value: Value): Value {
 function pick(dy: Value, a: Value, b: Value, first: Value): Value[] {
   const share = where(equal(a, b), mul(dy, 0.5), where(first, dy, 0));
   return [sumTo(share, a.shape), sumTo(sub(dy, share), b.shape)];
+}
+
+function isSigmoidOf({ source }: Value, x: Value): boolean {
+  return source.kind === 'node' && source.node.op === 'Sigmoid' && source.node.inputs[0] === x;
+}
+
+/** y = x σ(x), the whole derivative at once: dy σ (1 + x − y). */
+function siluGradient(dy: Value, x: Value, sigma: Value, y: Value): Value {
+  const steep = mul(dy, sigma);
+  return add(steep, mul(steep, sub(x, y)));
 }
 
 function axesOf(x: Value, axes: Value | undefined): number[] {

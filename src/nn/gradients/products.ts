@@ -1,4 +1,5 @@
 /** Derivatives of convolutions and matrix products: where training spends its time. */
+import { full } from '../ops/arithmetic.ts';
 import { conv, convTranspose, gemm, matmul } from '../ops/conv.ts';
 import { sum } from '../ops/reduce.ts';
 import { concat, pad, reshape, slice, transpose, transposeLast, unsqueeze } from '../ops/shape.ts';
@@ -133,7 +134,7 @@ function kernelGradient(x: Value, dy: Value, shape: ConvShape): Value {
   const shared = stride.slice(0, -1).every((step) => step === 1);
   const [ofX, ofDy] = shared ? [axes.slice(-1), axes.slice(0, -1)] : [axes, []];
 
-  const left = stacked(shiftsOfDy(dy, shape, ofDy), groups); // [B, g, O/g · k, P]
+  const left = stacked(shiftsOfDy(dy, x, shape, ofDy), groups); // [B, g, O/g · k, P]
   const right = stacked(shiftsOfX(x, dy, shape, ofX), groups); // [B, g, C/g · k', P]
   const products = fusedMatMul(left, right, { transB: true }); // [B, g, O/g · k, C/g · k']
   const product = sizes(x)[0] === 1 ? products : sum(products, [0]);
@@ -158,13 +159,16 @@ function withFirstAxis({ stride, dilation, padding, groups, kernel }: ConvShape)
   };
 }
 
-/** x as each place of the kernel along `axes` sees it; along the other axes with its padding. */
+/** x as each place of the kernel along `axes` sees it; along the other axes as it is. */
 function shiftsOfX(x: Value, dy: Value, shape: ConvShape, axes: readonly number[]): Value[] {
   const { stride, dilation, padding, kernel } = shape;
-  const ends = padding.slice(kernel.length);
-  const padded = padding.some((extra) => extra > 0)
-    ? pad(x, [0, 0, ...padding.slice(0, kernel.length)], [0, 0, ...ends])
-    : x;
+  const before = x.shape.map(() => 0);
+  const after = x.shape.map(() => 0);
+  for (const axis of axes) {
+    before[axis + 2] = padding[axis]!;
+    after[axis + 2] = padding[kernel.length + axis]!;
+  }
+  const padded = [...before, ...after].some((extra) => extra > 0) ? pad(x, before, after) : x;
   return places(kernel, axes).map((place) =>
     axes.reduce((part, axis, i) => {
       const start = place[i]! * dilation[axis]!;
@@ -175,17 +179,30 @@ function shiftsOfX(x: Value, dy: Value, shape: ConvShape, axes: readonly number[
   );
 }
 
-/** dy moved to where each place of the kernel along `axes` looks. */
-function shiftsOfDy(dy: Value, { dilation, kernel }: ConvShape, axes: readonly number[]): Value[] {
-  return places(kernel, axes).map((place) => {
-    const before = dy.shape.map(() => 0);
-    const after = dy.shape.map(() => 0);
-    for (const [i, axis] of axes.entries()) {
-      before[axis + 2] = place[i]! * dilation[axis]!;
-      after[axis + 2] = (kernel[axis]! - 1 - place[i]!) * dilation[axis]!;
-    }
-    return [...before, ...after].some((extra) => extra > 0) ? pad(dy, before, after) : dy;
-  });
+/** dy moved to where each place of the kernel along `axes` looks in x; what would look beyond x falls away. */
+function shiftsOfDy(dy: Value, x: Value, shape: ConvShape, axes: readonly number[]): Value[] {
+  const { dilation, padding, kernel } = shape;
+  return places(kernel, axes).map((place) =>
+    axes.reduce((part, axis, i) => {
+      const shift = place[i]! * dilation[axis]! - padding[axis]!;
+      return shifted(part, axis + 2, shift, sizes(x)[axis + 2]!);
+    }, dy),
+  );
+}
+
+/** Element i of the result is element i − shift of x, or zero where there is none. */
+function shifted(x: Value, axis: number, shift: number, size: number): Value {
+  const length = sizes(x)[axis]!;
+  const [start, end] = [Math.max(0, -shift), Math.min(length, size - shift)];
+  if (end <= start)
+    return full(
+      x.shape.map((dim, i) => (i === axis ? size : Number(dim))),
+      0,
+    );
+  const part = start === 0 && end === length ? x : slice(x, axis, start, end);
+  const extra = (count: number) => x.shape.map((_, i) => (i === axis ? count : 0));
+  const [before, after] = [Math.max(0, shift), Math.max(0, size - shift - length)];
+  return before === 0 && after === 0 ? part : pad(part, extra(before), extra(after));
 }
 
 /** Every place of a kernel, in C order, given along some of its axes. */
