@@ -1,9 +1,10 @@
 // All benchmarks, as tables and as JSON in bench/results/, with what they ran on.
 //
 //   npm run bench                      everything: many minutes, and 5 GB of disk for seeded weights of full size
-//   npm run bench -- pixels dubs       parts: pixels, networks, dubs, service
+//   npm run bench -- pixels dubs       parts: pixels, networks, dubs, service, train
 //   npm run bench -- --smoke           each part as small as it can be, in seconds
 //   npm run bench -- --threads 2
+//   npm run bench -- train --peer "python twin.py"   beside another program (see training.bench.ts)
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
@@ -16,6 +17,7 @@ import { timeDubs } from './dubs.bench.ts';
 import { timeNetworks } from './networks.bench.ts';
 import { timePixels } from './pixels.bench.ts';
 import { timeService } from './service.bench.ts';
+import { timeTraining } from './training.bench.ts';
 
 /** One line of a table: what was measured, and the figures by name and unit. */
 interface Row {
@@ -29,6 +31,8 @@ const { values, positionals } = parseArgs({
   options: {
     smoke: { type: 'boolean', default: false },
     threads: { type: 'string', default: String(availableParallelism()) },
+    /** A program that makes the same training steps. */
+    peer: { type: 'string' },
     /** Where the JSON goes. */
     output: { type: 'string', short: 'o' },
   },
@@ -36,7 +40,7 @@ const { values, positionals } = parseArgs({
 const { smoke } = values;
 const threads = Number(values.threads);
 
-const PARTS: Readonly<Record<string, () => AsyncGenerator<Row>>> = { pixels, networks, dubs, service };
+const PARTS: Readonly<Record<string, () => AsyncGenerator<Row>>> = { pixels, networks, dubs, service, train };
 
 const wanted = positionals.length > 0 ? positionals : Object.keys(PARTS);
 for (const part of wanted)
@@ -92,6 +96,25 @@ async function* service(): AsyncGenerator<Row> {
     const ms = { 'ms of its own': own.middle, 'ms (95 %)': own.slow };
     const fresh = { 'ms with uploads': withUploads.middle, 'ms with uploads (95 %)': withUploads.slow };
     yield { part: 'service', name, figures: { 'jobs a second': jobsPerSecond, ...ms, ...fresh } };
+  }
+}
+
+async function* train(): AsyncGenerator<Row> {
+  const { peer } = values;
+  for await (const { name, batch, own, peer: other, difference } of timeTraining({ smoke, threads, peer })) {
+    const figures = {
+      'samples/s': (1000 * batch) / own.wall,
+      'ms a step': own.wall,
+      'ms of processors': own.processor,
+    };
+    const beside = other && {
+      'ms a step of the peer': other.wall,
+      'ms of its processors': other.processor,
+      'times its clock': own.wall / other.wall,
+      'times its processors': own.processor / other.processor,
+      'off its losses, relative': difference ?? Number.NaN,
+    };
+    yield { part: 'train', name, figures: { ...figures, ...beside } };
   }
 }
 
