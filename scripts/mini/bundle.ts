@@ -14,6 +14,7 @@ const [sound, faceRun, out] = process.argv.slice(2) as [string, string, string];
 const tensors: NamedTensor[] = [];
 const ears = await openCheckpoint(sound);
 for (const name of ears.entries.keys()) {
+  if (name.startsWith('taught.')) continue; // what the teacher heard is of no use to those who only speak
   tensors.push({ name: `sound.${name}`, tensor: castFloat(await ears.readFloat(name), 'float16') });
 }
 await ears.close();

@@ -58,6 +58,14 @@ for (const group of new Set(clips.map((clip) => clip.group))) {
   console.log(
     `${group.padEnd(14)} ${list.length} clips: right ${mean(rights).toFixed(3)}, wrong ${mean(wrongs).toFixed(3)}, loudness ${mean(envelope).toFixed(3)}, spread ${mean(spread).toFixed(2)}, lag ${mean(lag).toFixed(1)}`,
   );
+  const others = list.map((_, i) => list[(i + 1) % list.length]!.heard);
+  const [own, wrong] = [
+    mean(list.map(({ seen, heard }) => atOwnOffset(seen, heard))),
+    mean(list.map(({ seen }, i) => atOwnOffset(seen, others[i]!))),
+  ];
+  console.log(
+    `   at the offset of the other half of the clip: right ${own.toFixed(3)}, wrong ${wrong.toFixed(3)}`,
+  );
   if (group !== 's1')
     console.log(`   ${list.map(({ name }, i) => `${name} ${rights[i]!.toFixed(2)}`).join(', ')}`);
 }
@@ -116,6 +124,18 @@ function correlation(a: ArrayLike<number>, b: ArrayLike<number>, lag = 0): numbe
   const y = Array.from({ length: to - from }, (_, i) => b[from + i - lag]!);
   const [mx, my] = [mean(x), mean(y)];
   return mean(x.map((value, i) => (value - mx) * (y[i]! - my))) / (deviation(x) * deviation(y) + 1e-12);
+}
+
+/** Correlation of each half at the offset that suits the other half best, so that no clip chooses its own figure. */
+function atOwnOffset(seen: ArrayLike<number>, heard: ArrayLike<number>): number {
+  const half = Math.floor(seen.length / 2);
+  const part = (list: ArrayLike<number>, from: number, to: number) => Array.from(list).slice(from, to);
+  const parts = [
+    [0, half],
+    [half, seen.length],
+  ].map(([from, to]) => ({ seen: part(seen, from!, to!), heard: part(heard, from!, to!) }));
+  const lags = parts.map((piece) => bestLag(piece.seen, piece.heard));
+  return mean(parts.map((piece, i) => correlation(piece.seen, piece.heard, lags[1 - i])));
 }
 
 function bestLag(seen: ArrayLike<number>, heard: ArrayLike<number>): number {

@@ -7,7 +7,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadMiniEars } from '../../src/lips/mini-networks.ts';
-import { lipCodes } from '../../src/lips/mini-sound.ts';
+import { lipCodes, widthOf } from '../../src/lips/mini-sound.ts';
 import { readSound } from '../../src/media/read-sound.ts';
 import { readMiniBundle, writeMiniBundle } from '../../src/train/mini/bundle.ts';
 import { spreadsOf } from '../../src/train/mini/clips.ts';
@@ -49,7 +49,12 @@ const config = {
   spread: round(Math.exp(spreads.reduce((sum, value) => sum + Math.log(value), 0) / spreads.length)),
   gain: bundle.config.gain,
   sharpen: bundle.config.sharpen,
-  speech: { closed, wide, span: round((wide[0]! - closed[0]!) / deviation) },
+  speech: {
+    closed,
+    wide,
+    span: round((wide[0]! - closed[0]!) / deviation),
+    width: round(widthOf(jaws, wide[0]!)!),
+  },
 };
 await writeMiniBundle(folder, { ...bundle, config });
 console.log(JSON.stringify(config));

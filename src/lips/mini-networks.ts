@@ -185,5 +185,6 @@ function isSpeech(speech: Partial<MiniSpeech> | undefined): speech is MiniSpeech
   if (speech === undefined) return true;
   const isCode = (code: unknown) =>
     Array.isArray(code) && code.length === MINI_CODE && code.every((number) => Number.isFinite(number));
-  return isCode(speech?.closed) && isCode(speech?.wide) && Number(speech?.span) > 0;
+  const sizes = [speech?.span, speech?.width];
+  return isCode(speech?.closed) && isCode(speech?.wide) && sizes.every((size) => Number(size) > 0);
 }

@@ -50,6 +50,8 @@ export interface MiniSpeech {
   readonly wide: readonly number[];
   /** How many standard deviations of speech lie between them. */
   readonly span: number;
+  /** How widely the voices that were learnt from move the jaw; see `widthOf`. */
+  readonly width: number;
 }
 
 /** Gains that are tried. */

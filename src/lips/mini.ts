@@ -68,7 +68,9 @@ export async function openMini(
     async *conditions(sound, { fps, frames, signal }) {
       let given = 0;
       if (frames === 0) return;
-      for await (const code of lipCodes((mel) => networks.hear(mel, { signal }), sound, { fps, signal })) {
+      const hear = (mel: FloatTensor) => networks.hear(mel, { signal });
+      const width = networks.config.speech?.width;
+      for await (const code of lipCodes(hear, sound, { fps, width, signal })) {
         yield code;
         if (++given === frames) return;
       }
