@@ -135,9 +135,7 @@ async function* decode(
   let given = start;
   let held: Uint8Array<ArrayBuffer> | undefined; // held back, so that the last can be copied before it is given away
   for (const entry of new Set([entryPoint(stamps, found.kind.demuxer, start), 0])) {
-    let index = entry;
-    for await (const picture of picturesFrom(entry, found, stamps, signal)) {
-      if (index++ < given) continue;
+    for await (const picture of picturesFrom(entry, given, found, stamps, signal)) {
       if (held) yield held;
       held = picture;
       if (++given >= end) break;
@@ -159,18 +157,22 @@ async function* decode(
   yield held;
 }
 
-/** RGB bytes of the frames of a stream from the keyframe `entry` on. */
+/** RGB bytes of the frames of a stream from `start` on, decoded from the keyframe `entry` on. */
 async function* picturesFrom(
   entry: number,
+  start: number,
   { path, kind, video }: FoundVideo,
   stamps: Timestamps,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const color = toRgb(decideColor(video.color, video), video.width, video.height, video.alpha);
+  // What lies before the start is decoded, but neither converted nor handed over.
+  const wanted = start > entry ? `select=gte(n\\,${start - entry}),${color}` : color;
   const args = [
     ...(entry > 0 ? ['-seek_timestamp', '1', '-ss', secondsBefore(stamps, entry)] : []),
     ...inputFile(path, kind.demuxer),
     ...['-map', `0:${video.index}`, '-an', '-sn', '-dn'],
-    ...['-vf', toRgb(decideColor(video.color, video), video.width, video.height, video.alpha)],
+    ...['-vf', wanted],
     ...['-vsync', '0', '-f', 'rawvideo', 'pipe:1'],
   ];
   const bytes = streamTool('ffmpeg', args, { task: `decode ${path}`, blame: 'BAD_FILE', signal });
