@@ -1,7 +1,7 @@
 // All benchmarks, as tables and as JSON in bench/results/, with what they ran on.
 //
 //   npm run bench                      everything: many minutes, and 5 GB of disk for seeded weights of full size
-//   npm run bench -- pixels dubs       parts: pixels, networks, dubs, service, train
+//   npm run bench -- pixels dubs       parts: pixels, networks, dubs, mini, service, train
 //   npm run bench -- --smoke           each part as small as it can be, in seconds
 //   npm run bench -- --threads 2
 //   npm run bench -- train --peer "python twin.py"   beside another program (see training.bench.ts)
@@ -14,6 +14,7 @@ import { findTool } from '../src/media/tools.ts';
 import { Engine } from '../src/nn/session.ts';
 import { ROOT, textOf } from '../test/sources.ts';
 import { timeDubs } from './dubs.bench.ts';
+import { timeMini } from './mini.bench.ts';
 import { timeNetworks } from './networks.bench.ts';
 import { timePixels } from './pixels.bench.ts';
 import { timeService } from './service.bench.ts';
@@ -40,7 +41,14 @@ const { values, positionals } = parseArgs({
 const { smoke } = values;
 const threads = Number(values.threads);
 
-const PARTS: Readonly<Record<string, () => AsyncGenerator<Row>>> = { pixels, networks, dubs, service, train };
+const PARTS: Readonly<Record<string, () => AsyncGenerator<Row>>> = {
+  pixels,
+  networks,
+  dubs,
+  mini,
+  service,
+  train,
+};
 
 const wanted = positionals.length > 0 ? positionals : Object.keys(PARTS);
 for (const part of wanted)
@@ -88,6 +96,19 @@ async function* dubs(): AsyncGenerator<Row> {
     const whole = { fps: frames / seconds, 'fps drawing': frames / draw, 's in all': seconds };
     const parts = Object.fromEntries(Object.entries(stages).map(([stage, spent]) => [`s ${stage}`, spent]));
     yield { part: 'dubs', name, figures: { ...whole, 's to first frame': firstFrame, MB: memory, ...parts } };
+  }
+}
+
+async function* mini(): AsyncGenerator<Row> {
+  for await (const { name, frames, seconds, firstFrame, processor, memory } of timeMini({ smoke })) {
+    const spent = Object.values(processor).reduce((sum, part) => sum + part, 0);
+    const whole = { fps: frames / seconds, 's in all': seconds, 's to first frame': firstFrame, MB: memory };
+    const all = {
+      'ms of processors a frame': (1000 * spent) / frames,
+      'fps two could do': (2 * frames) / spent,
+    };
+    const parts = Object.entries(processor).map(([stage, part]) => [`ms ${stage}`, (1000 * part) / frames]);
+    yield { part: 'mini', name, figures: { ...whole, ...all, ...Object.fromEntries(parts) } };
   }
 }
 
