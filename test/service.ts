@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServeInput } from '../src/options/serve.ts';
 import { type RunningServer, type ServeRun, startServer } from '../src/server/server.ts';
-import { make, moving, wav, x264 } from './media-fixtures.ts';
+import { children, make, moving, wav, x264 } from './media-fixtures.ts';
 
 export const FRAMES_RUNNER = new URL('./frames-runner.ts', import.meta.url).href;
 
@@ -91,6 +91,12 @@ export async function filesUnder(folder: string): Promise<string[]> {
   return entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
+
+/** Programs of FFmpeg that this process has started and that do not end within seconds, by name. */
+export async function childrenLeft(): Promise<string[]> {
+  for (let i = 0; i < 500 && children().length > 0; i++) await sleep(20);
+  return children();
 }
 
 /** A short sound that carries orders for the runner of tests: `frames=3 crash=1`. */

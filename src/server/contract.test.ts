@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { children } from '../../test/media-fixtures.ts';
-import { shortVideo, spokenWav, type TestService, testService } from '../../test/service.ts';
+import { childrenLeft, shortVideo, spokenWav, type TestService, testService } from '../../test/service.ts';
 import type { Description, JsonSchema, Operation } from './openapi.ts';
 
 const FULL = process.env.MUSETALK_FULL === '1';
@@ -182,7 +181,7 @@ test('whatever is sent to whichever route, the service answers and goes on', asy
   assert.equal((await service.json(200, '/healthz')).status, 'ok');
   for (const { id } of (await service.json(200, '/v1/dubs?limit=100')).data)
     await service.json(204, `/v1/dubs/${id}`, { method: 'DELETE' });
-  assert.deepEqual(children(), []);
+  assert.deepEqual(await childrenLeft(), []);
 });
 
 function asObject(text: string): object {

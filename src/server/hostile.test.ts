@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
-import { children, make, moving, tone, wav, x264 } from '../../test/media-fixtures.ts';
-import { shortVideo, spokenWav, type TestService, testService } from '../../test/service.ts';
+import { make, moving, tone, wav, x264 } from '../../test/media-fixtures.ts';
+import { childrenLeft, shortVideo, spokenWav, type TestService, testService } from '../../test/service.ts';
 
 const closers: (() => unknown)[] = [];
 let service: TestService;
@@ -142,6 +142,51 @@ function floats(...values: number[]): Buffer {
   return data;
 }
 
+/** An Ogg Opus file of one page that says it ends after days. */
+function endlessOpus(): Buffer {
+  const head = Buffer.from('OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0', 'latin1');
+  const tags = Buffer.from('OpusTags\0\0\0\0\0\0\0\0', 'latin1');
+  const silence = Buffer.from([0xf8, 0xff, 0xfe]);
+  return Buffer.concat([
+    oggPage(2, 0n, 0, head),
+    oggPage(0, 0n, 1, tags),
+    oggPage(4, 48000n * 864000n, 2, silence),
+  ]);
+}
+
+function oggPage(kind: number, position: bigint, number: number, packet: Buffer): Buffer {
+  const page = Buffer.alloc(28 + packet.length);
+  page.write('OggS', 0, 'latin1');
+  page[5] = kind;
+  page.writeBigUInt64LE(position, 6);
+  page.writeUInt32LE(7, 14);
+  page.writeUInt32LE(number, 18);
+  page[26] = 1;
+  page[27] = packet.length;
+  packet.copy(page, 28);
+  let sum = 0;
+  for (const byte of page) {
+    sum ^= byte << 24;
+    for (let k = 0; k < 8; k++) sum = sum & 0x80000000 ? (sum << 1) ^ 0x04c11db7 : sum << 1;
+  }
+  page.writeUInt32LE(sum >>> 0, 22);
+  return page;
+}
+
+/** The canvas of an animated WebP, as large as the format knows, with nothing on it. */
+function hugeWebp(): Buffer {
+  const canvas = Buffer.from([0x02, 0, 0, 0, 0xff, 0x3f, 0, 0xff, 0x3f, 0]);
+  const chunks = Buffer.concat([riffChunk('VP8X', canvas), riffChunk('ANIM', Buffer.alloc(6))]);
+  return riffChunk('RIFF', Buffer.concat([Buffer.from('WEBP'), chunks]));
+}
+
+function riffChunk(name: string, data: Buffer): Buffer {
+  const head = Buffer.alloc(8);
+  head.write(name, 0, 'latin1');
+  head.writeUInt32LE(data.length, 4);
+  return Buffer.concat([head, data]);
+}
+
 /** A job of it ends within its limits: refused by name, or dubbed. What is not listed under `codes` is a fault. */
 interface Hostile {
   readonly as: 'video' | 'sound';
@@ -209,6 +254,32 @@ const MEDIA: Readonly<Record<string, Hostile>> = {
         text('GAB2\0\x02\0#EXTM3U\nfile:///etc/passwd'),
       ]),
   },
+  'a WebP whose canvas has 268 million pixels': {
+    as: 'video',
+    bytes: hugeWebp,
+    codes: ['TOO_LARGE', 'BAD_FILE', 'WRONG_FILE'],
+  },
+  'an hour of one black 8K picture in little': {
+    ...{ as: 'video', codes: ['TOO_LARGE'] },
+    bytes: async () => {
+      const black = [
+        '-f',
+        'lavfi',
+        '-i',
+        'color=black:s=7680x4320:r=1/600:d=3600',
+        '-c:v',
+        'mjpeg',
+        '-q:v',
+        '31',
+      ];
+      return readFile(await make(join(folder, 'black.mkv'), ...black));
+    },
+  },
+  'ten days of silence in an Opus file of 150 bytes': {
+    as: 'sound',
+    bytes: endlessOpus,
+    codes: ['TOO_LARGE', 'BAD_FILE'],
+  },
   'days of silence in a FLAC of 100 bytes': {
     as: 'sound',
     bytes: endlessFlac,
@@ -231,6 +302,11 @@ const MEDIA: Readonly<Record<string, Hostile>> = {
     as: 'sound',
     bytes: () => wav(Buffer.alloc(255 * 2 * 50), { channels: 255 }),
     codes: ['TOO_LARGE', 'BAD_FILE', 'NO_SOUND'],
+  },
+  'a sound of 64 channels': {
+    as: 'sound',
+    bytes: () => wav(Buffer.alloc(64 * 2 * 1600), { channels: 64 }),
+    codes: ['TOO_LARGE', 'BAD_FILE', 'done'],
   },
   'a sound of 0 hertz': {
     as: 'sound',
@@ -280,7 +356,7 @@ for (const [name, { as, bytes, codes }] of Object.entries(MEDIA))
     assert.ok(performance.now() - start < 60_000);
     assert.ok(process.memoryUsage().rss - memory < 400e6, `${process.memoryUsage().rss - memory} bytes more`);
     assert.equal((await service.traces()).length, traces.length);
-    assert.deepEqual(children(), []);
+    assert.deepEqual(await childrenLeft(), []);
   });
 
 test('after all that, an honest job is done as before', async () => {

@@ -9,6 +9,7 @@ import fastify, {
 } from 'fastify';
 import type { z } from 'zod';
 import { ERROR_CODES, MuseTalkError } from '../core/errors.ts';
+import { cannotWrite } from '../media/output.ts';
 import { checkOptions } from '../options/check.ts';
 import type { Users } from './auth.ts';
 import type { Files } from './files.ts';
@@ -223,6 +224,7 @@ function asKnown(error: Error | FastifyError): Known | undefined {
     };
   const { statusCode = 500, message, code = '' } = error as FastifyError;
   const nothing = { hint: undefined, facts: {} };
+  if (/^(ENOSPC|EDQUOT|EROFS)$/.test(code)) return asKnown(cannotWrite('what was asked for', error));
   if (statusCode === 413 || /LIMIT|TOO_LARGE/.test(code))
     return { code: 'TOO_LARGE', status: 413, message, ...nothing };
   if (

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { FileStore } from '@tus/file-store';
-import { Server as TusServer } from '@tus/server';
+import { Server as TusServer, type Upload } from '@tus/server';
 import { ERROR_CODES, type ErrorCode, MuseTalkError } from '../core/errors.ts';
 import { cannotWrite } from '../media/output.ts';
 import { type MediaKind, sniff } from '../media/sniff.ts';
@@ -56,7 +56,7 @@ export class Uploads {
     this.#limits = limits;
     this.#tus = new JsonTus({
       path: '/v1/uploads',
-      datastore: new FileStore({ directory: files.uploads }),
+      datastore: new TidyStore(files),
       relativeLocation: true,
       maxSize: limits.bytes,
       // CORS is closed: no origin is told that it may read.
@@ -190,7 +190,7 @@ export class Uploads {
   /** Removes uploads made before a time, and files that belong to none. */
   async sweep(before: number): Promise<void> {
     for (const name of await readdir(this.#files.uploads)) {
-      const [, id] = /^([0-9a-z]{26})(\.json|\.part)?$/.exec(name) ?? [];
+      const [, id] = /^([0-9a-z]{26})(\.json)?(\.part)?$/.exec(name) ?? [];
       if (id === undefined) await rm(join(this.#files.uploads, name), { force: true, recursive: true });
       else if (ageOf(id) < before) await this.discard(id);
     }
@@ -258,6 +258,25 @@ export class Uploads {
       throw new MuseTalkError('CANNOT_WRITE', 'the disk of this service is nearly full', {
         hint: 'Try again later.',
       });
+  }
+}
+
+/** The files of the tus library; of an upload that could not be begun it would leave the first of its two. */
+class TidyStore extends FileStore {
+  readonly #files: Files;
+
+  constructor(files: Files) {
+    super({ directory: files.uploads });
+    this.#files = files;
+  }
+
+  override async create(upload: Upload): Promise<Upload> {
+    try {
+      return await super.create(upload);
+    } catch (error) {
+      await this.#files.removeUpload(upload.id);
+      throw error;
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { findRedis, redisServer } from '../../../test/redis-server.ts';
 import {
   FRAMES_RUNNER,
@@ -18,7 +19,7 @@ import { checkSplitJobs } from '../../../test/split-jobs.ts';
 import { RedisQueue } from './redis.ts';
 
 const FULL = process.env.MUSETALK_FULL === '1';
-const JOBS = FULL ? 30 : 3;
+const JOBS = FULL ? 50 : 3;
 const FRAMES = 10;
 const program = findRedis();
 const skip = program === undefined;
@@ -149,28 +150,43 @@ async function startWorker(t: TestContext, url: string, folder: string): Promise
 
 test(`${JOBS} jobs end once each though workers are killed and stopped, and Redis starts again in the middle`, {
   skip,
-  timeout: 900_000,
+  timeout: 1_800_000,
 }, async (t) => {
   const redis = await redisServer(t, program!);
-  const service = await testService(t, { queue: redis.url, workers: 1, lease: 2, attempts: 20 });
+  const service = await testService(t, { queue: redis.url, workers: 1, lease: 5, attempts: 20 });
   const ends = new Map<string, Set<number>>();
-  service.service.queue.watch(({ id, job }) => {
-    if (job?.finished !== undefined) ends.set(id, (ends.get(id) ?? new Set()).add(job.finished));
-  });
   // A process starts slowly on a loaded machine, so the short run has but one beside the service's own.
   const others = await Promise.all(
     Array.from({ length: FULL ? 3 : 1 }, () => startWorker(t, redis.url, service.folder)),
   );
   const stopped = others.pop()!;
-  const jobs = await addJobs(service, JOBS, 100);
-  for (const killed of others) killed.kill('SIGKILL');
+  let killed = 0;
+  let random = 12345;
+  let dying = others.length > 0 ? others[0] : undefined;
+  service.service.queue.watch(({ id, job }) => {
+    if (job?.finished !== undefined) ends.set(id, (ends.get(id) ?? new Set()).add(job.finished));
+    random = (random * 1103515245 + 12345) % 2 ** 31;
+    if (!job?.progress || random % 10 >= 3 || killed >= (FULL ? 60 : 2)) return;
+    killed++;
+    // A process that works, or now and then a whole machine with all of its own.
+    if (dying && killed % 15 === 0) {
+      dying.kill('SIGKILL');
+      dying = undefined;
+      void startWorker(t, redis.url, service.folder).then((next) => {
+        dying = next;
+      });
+    }
+    for (const pid of service.workers().slice(0, 1)) process.kill(pid, 'SIGKILL');
+  });
+  const jobs = await addJobs(service, JOBS, 50);
   stopped.kill('SIGSTOP');
-  for (const pid of service.workers()) process.kill(pid, 'SIGKILL');
+  while (ends.size < JOBS / 3) await sleep(20);
   await redis.restart();
   await checkAll(service, jobs);
   stopped.kill('SIGCONT');
   await sleep(100);
   await checkAll(service, jobs);
+  t.diagnostic(`${killed} workers were killed`);
   for (const { id } of jobs) {
     assert.equal(ends.get(id)?.size ?? 1, 1, 'it ended at one time');
     await service.json(204, `/v1/dubs/${id}`, { method: 'DELETE' });
@@ -182,6 +198,42 @@ test(`${JOBS} jobs end once each though workers are killed and stopped, and Redi
   stopped.kill('SIGTERM');
   await once(stopped, 'close');
   await service.close(); // before Redis, which the hooks end first
+});
+
+test('a clock that was an hour ahead, or behind, delays no job', { skip, timeout: 60_000 }, async (t) => {
+  const redis = await redisServer(t, program!);
+  const open = () => RedisQueue.open(redis.url, settings);
+  const queue = await open();
+  const real = Date.now;
+  const clock = t.mock.method(Date, 'now', () => real() + 3_600_000);
+  let tries = 0;
+  const stop = queue.process(1, async () => {
+    tries++;
+    if (tries === 1) return { kind: 'failed', error: { code: 'ENGINE', message: 'no' } };
+    return { kind: 'done', result: {}, warnings: [] };
+  });
+  await queue.add({ id: 'x', owner: 'a', request: 0 });
+  while ((await queue.get('x'))?.attempts !== 1) await sleep(5);
+  await stop(); // before its wait is over by the wrong clock
+  clock.mock.restore();
+  const probe = new Redis(redis.url);
+  await probe.del('mt:claim:repair');
+  const again = await open();
+  const stopAgain = again.process(1, async () => ({ kind: 'done', result: {}, warnings: [] }));
+  for (let i = 0; (await again.get('x'))!.state !== 'done'; i++) {
+    assert.ok(i < 500, 'it waits for the hour that never comes');
+    await sleep(20);
+  }
+  t.mock.method(Date, 'now', () => real() - 3_600_000);
+  await again.add({ id: 'y', owner: 'a', request: 0 });
+  for (let i = 0; (await again.get('y'))!.state !== 'done'; i++) {
+    assert.ok(i < 500, 'it waits for a clock that went back');
+    await sleep(20);
+  }
+  await stopAgain();
+  await queue.close();
+  await again.close();
+  probe.disconnect();
 });
 
 test('an address where nothing answers is told at once', async () => {

@@ -160,6 +160,18 @@ export class RedisQueue implements Queue {
       if (!turn || (await this.#bull.getJob(again ? joinName(id) : id))) continue;
       await this.#hand(id, Number(turn), { again });
     }
+    await this.#hasten();
+  }
+
+  /**
+   * Jobs that wait before their next attempt do so until a time of the wall clock. Where that clock was ahead when they
+   * were put off, it is further off than any wait may be.
+   */
+  async #hasten(): Promise<void> {
+    const latest = Date.now() + this.#settings.retry.longestDelay * 1000 + REPAIR_MS;
+    // BullMQ's own scale: milliseconds, and below them the order of jobs that are due together.
+    const ids = await this.#redis.zrangebyscore(this.#bull.toKey('delayed'), latest * 0x1000, '+inf');
+    for (const id of ids) await (await this.#bull.getJob(id))?.promote().catch(() => {}); // another did it
   }
 
   async get(id: string): Promise<Job | undefined> {
