@@ -7,6 +7,7 @@ import type { Image } from '../image/image.ts';
 import type { LipModel } from '../lips/lip-model.ts';
 import type { EncodeOptions } from '../media/encoder.ts';
 import type { VideoSource } from '../media/source.ts';
+import { giveBack } from '../media/spare-frames.ts';
 import type { DubOptions } from '../options/dub.ts';
 import type { Heard } from './heard.ts';
 import { type Order, stepsFrom } from './steps.ts';
@@ -29,7 +30,10 @@ export interface DrawRun {
   readonly onFrame: (index: number) => void;
 }
 
-/** The frames of the result from frame `start` on; the same ones wherever a run begins. */
+/**
+ * The frames of the result from frame `start` on; the same ones wherever a run begins. The bytes of each are those of
+ * a later one as soon as the next is asked for.
+ */
 export async function* drawFrom(
   start: number,
   drawing: Drawing,
@@ -41,6 +45,8 @@ export async function* drawFrom(
   for await (const { index, image, original } of speak(model, avatar, stepsFrom(start, drawing), speaking)) {
     onFrame(index);
     yield original ? beside(original, image) : image;
+    // Whoever asks for the next frame has written this one.
+    giveBack(image);
   }
 }
 

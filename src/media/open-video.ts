@@ -9,6 +9,7 @@ import { type Probe, probe, refuseAbove, type VideoStream } from './probe.ts';
 import { parseRate, toNumber, usualRate } from './rate.ts';
 import { notReadable, sniff } from './sniff.ts';
 import type { Frame, Rational, VideoSource } from './source.ts';
+import { takeBytes } from './spare-frames.ts';
 import { readTimestamps, type Timestamps } from './timestamps.ts';
 
 /** How a video is read. */
@@ -198,7 +199,8 @@ async function* pieces(
   chunks: AsyncIterable<Uint8Array>,
   size: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  let piece = new Uint8Array(size);
+  const spare: Uint8Array<ArrayBuffer>[] = [];
+  let piece = takeBytes(spare, size);
   let filled = 0;
   for await (const chunk of chunks) {
     for (let taken = 0; taken < chunk.length; ) {
@@ -208,7 +210,7 @@ async function* pieces(
       filled += part.length;
       if (filled < size) break;
       yield piece;
-      piece = new Uint8Array(size);
+      piece = takeBytes(spare, size);
       filled = 0;
     }
   }
