@@ -13,9 +13,9 @@ import type { DubSettings } from '../options/dub.ts';
 
 /** Which face the words of `--face` mean. */
 export function faceChoice(words: string): FaceChoice {
-  if (words === 'largest' || words === 'left' || words === 'right') return words;
-  const [x, y] = words.split(',').map(Number);
-  return y === undefined ? x! : { x: x!, y };
+  if (words === 'largest' || words === 'left' || words === 'right' || words === 'speaking') return words;
+  const [x, y, frame] = words.split(/[,@]/).map(Number);
+  return y === undefined ? x! : { x: x!, y, frame };
 }
 
 type FaceSettings = Pick<DubSettings, 'faceModel' | 'model' | 'models' | 'compat' | 'threads'>;

@@ -5,8 +5,9 @@ import type { FaceFinder, FoundFace } from './finder.ts';
 import { landmarks68 } from './landmarks68.ts';
 import { boxOfMesh, landmarksOf, squareOfFace, squareOfMesh } from './mesh.ts';
 import type { FaceModels } from './models.ts';
+import type { FaceSight } from './shot.ts';
 import type { Square } from './square.ts';
-import { type FaceSight, trackFace } from './track.ts';
+import { trackFace } from './track.ts';
 
 /** FaceMesh takes its own word for "here is a face" from this presence on. */
 const MIN_PRESENCE = 0.5;

@@ -16,7 +16,7 @@ export function rankFaces<F extends Boxed>(faces: readonly F[], choice: FaceChoi
 }
 
 function rankOf(choice: Exclude<FaceChoice, number>): (face: Boxed) => number {
-  if (choice === 'largest') return ({ box }) => -sizeOfBox(box);
+  if (choice === 'largest' || choice === 'speaking') return ({ box }) => -sizeOfBox(box);
   if (choice === 'left') return ({ box }) => middleOf(box).x;
   if (choice === 'right') return ({ box }) => -middleOf(box).x;
   return ({ box }) => distance(middleOf(box), choice);

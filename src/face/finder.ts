@@ -9,9 +9,16 @@ export interface NumberedImage extends Image {
 
 /**
  * Which face is followed where there are several: the largest, the leftmost or rightmost of the picture, the
- * n-th largest (0 = largest), or the one nearest to a point in pixels.
+ * n-th largest (0 = largest), the one nearest to a point in pixels (in the frame of that number, or where a shot
+ * begins), or the one whose mouth moves most.
  */
-export type FaceChoice = 'largest' | 'left' | 'right' | number | Point;
+export type FaceChoice = 'largest' | 'left' | 'right' | 'speaking' | number | FacePoint;
+
+/** Where a face is to be found. */
+export interface FacePoint extends Point {
+  /** Number of the frame in the source. */
+  readonly frame?: number | undefined;
+}
 
 /** The face that is followed, in one frame. Positions are in pixels of the frame. */
 export interface FoundFace {

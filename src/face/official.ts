@@ -6,7 +6,8 @@ import { wholePixels } from '../networks/s3fd-decode.ts';
 import { middleOf, sizeOfBox } from './choice.ts';
 import type { FaceFinder, FoundFace, FrameFace, NumberedImage } from './finder.ts';
 import type { OfficialFaceModels } from './official-models.ts';
-import { type FaceSight, type SeenFace, trackFace } from './track.ts';
+import type { FaceSight, SeenFace } from './shot.ts';
+import { trackFace } from './track.ts';
 
 /** S3FD's time grows with the area of the picture; at this size it still sees faces of some ten pixels. */
 const DETECTION_SIDE = 640;

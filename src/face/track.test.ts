@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { Box } from '../core/box.ts';
 import { image } from '../image/image.ts';
 import type { FindOptions, FoundFace, FrameFace, NumberedImage } from './finder.ts';
-import { type FaceSight, type SeenFace, trackFace } from './track.ts';
+import type { FaceSight, SeenFace } from './shot.ts';
+import { trackFace } from './track.ts';
 
 /** A frame of a made-up video: its background's brightness, and who stands where (the middle of a face). */
 interface Scene {

@@ -61,15 +61,15 @@ const settings = {
     z
       .string()
       .regex(
-        /^(largest|left|right|\d+|\d+(\.\d+)?,\d+(\.\d+)?)$/,
-        'is not largest, left, right, a number or x,y',
+        /^(largest|left|right|speaking|\d+|\d+(\.\d+)?,\d+(\.\d+)?(@\d{1,8})?)$/,
+        'is not largest, left, right, speaking, a number, x,y or x,y@frame',
       )
       .default('largest'),
     {
       group: 'Face',
       value: 'WHICH',
       description:
-        'Which face is followed: largest, left, right, the n-th largest (0 = largest), or the one at x,y',
+        'Which face is followed: largest, left, right, the n-th largest (0 = largest), the one at x,y (in a later frame: x,y@frame), or speaking: the one whose mouth moves most',
     },
   ),
   faceModel: about(z.enum(['auto', 'builtin', 'official']).default('auto'), {

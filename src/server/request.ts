@@ -68,21 +68,24 @@ export function readOptions(
   if (temperature !== undefined) warnings.push('temperature has no effect with these models');
   if (occlusion) warnings.push('occlusion_detection_enabled has no effect with these models');
   const point = speaker && 'coordinates' in speaker ? speaker : undefined;
-  if (point && point.frame_number > 0)
-    warnings.push('the face at these coordinates is looked for in the first frame that shows one');
-  if (speaker && 'auto_detect' in speaker && speaker.auto_detect)
-    warnings.push('where several faces are seen, the largest is taken for the speaker');
+  const found = speaker && 'auto_detect' in speaker && speaker.auto_detect;
   return {
     settings: {
       ...settings,
       ...(model !== undefined && { model }),
       ...(sync_mode !== undefined && { syncMode: sync_mode }),
-      ...(point && { face: point.coordinates.join(',') }),
+      ...(found && { face: 'speaking' }),
+      ...(point && { face: placeOf(point) }),
     },
     boxes: speaker && 'bounding_boxes' in speaker ? speaker.bounding_boxes : undefined,
     format,
     warnings,
   };
+}
+
+/** A place in the words of the option `face`. */
+function placeOf({ coordinates, frame_number: frame }: { coordinates: number[]; frame_number: number }) {
+  return `${coordinates.join(',')}${frame > 0 ? `@${frame}` : ''}`;
 }
 
 /** A source in one form. */
