@@ -3,8 +3,7 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { children } from '../../test/media-fixtures.ts';
-import { filesUnder, shortVideo, spokenWav, testService } from '../../test/service.ts';
+import { childrenLeft, filesUnder, shortVideo, spokenWav, testService } from '../../test/service.ts';
 
 /** Broken uploads of each run; `npm run test:full` sends 1,000. */
 const COUNT = process.env.MUSETALK_FULL === '1' ? 1000 : 90;
@@ -118,7 +117,7 @@ test(`${COUNT} broken uploads leave no file, no process, no descriptor, and the 
   for (let i = 0; i < 200 && (await service.traces()).length > before.length; i++) await sleep(20);
   assert.deepEqual(await service.traces(), before);
   assert.ok(descriptors() <= openBefore + 5, `${descriptors()} descriptors, ${openBefore} before`);
-  assert.deepEqual(children(), []);
+  assert.deepEqual(await childrenLeft(), []);
   await service.upload(await shortVideo());
 });
 
@@ -168,6 +167,42 @@ test('a tus upload that is broken off goes on where it was, and is gone once its
   );
 });
 
+test('a tus upload that lies about its length, or dies at 99 %, can go on from what has come', async (t) => {
+  const service = await testService(t, { workers: 0 });
+  const port = Number(new URL(service.url).port);
+  const wav = spokenWav().toString('latin1');
+  const { length } = wav;
+  const heard = await sendBroken(port, async ({ write, read }) => {
+    await write(tus('POST', '/v1/uploads', { 'upload-length': String(length), 'content-length': '0' }));
+    const path = /location: (\S+)/i.exec(await read())![1]!;
+    const head = { 'upload-offset': '0', 'content-length': String(length) };
+    await write(tus('PATCH', path, head) + wav.slice(0, Math.floor(length * 0.99)));
+    await sleep(50);
+  });
+  const path = /location: (\S+)/i.exec(heard)![1]!;
+  const headers = { 'tus-resumable': '1.0.0' };
+  let offset = 0;
+  for (let i = 0; i < 100 && offset === 0; i++) {
+    offset = Number((await service.ask(path, { method: 'HEAD', headers })).headers.get('upload-offset'));
+    await sleep(20);
+  }
+  assert.ok(offset > 0 && offset < length, `${offset} of ${length}`);
+  const patch = (body: string) =>
+    service.ask(path, {
+      ...{ method: 'PATCH', body: new Uint8Array(Buffer.from(body, 'latin1')) },
+      headers: {
+        ...headers,
+        'upload-offset': String(offset),
+        'content-type': 'application/offset+octet-stream',
+      },
+    });
+  const more = await patch(`${wav.slice(offset)}${'x'.repeat(5000)}`);
+  assert.ok(more.status >= 400 && more.status < 500, `${more.status}: more than was announced`);
+  offset = Number((await service.ask(path, { method: 'HEAD', headers })).headers.get('upload-offset'));
+  if (offset < length) assert.equal((await patch(wav.slice(offset))).status, 204);
+  assert.equal((await service.json(200, path)).bytes, length);
+});
+
 test('a form brings a file with a name that means nothing', async (t) => {
   const service = await testService(t, { workers: 0 });
   for (const name of [
@@ -185,6 +220,29 @@ test('a form brings a file with a name that means nothing', async (t) => {
     assert.match(upload.id, /^[0-9a-z]{26}$/);
     assert.ok(upload.name.length <= 200 && !/[\u202e\0]/.test(upload.name), upload.name);
   }
+  const names = ['a\0b.mp4', '../../x', '\u202e4pm.exe', 'x'.repeat(4096)];
+  for (const name of names) {
+    const query = new URLSearchParams({ name });
+    const upload = await service.json(201, `/v1/uploads?${query}`, {
+      ...{ method: 'PUT', body: new Uint8Array(spokenWav()) },
+    });
+    assert.ok(upload.name.length <= 200 && !/[\u202e\0]/.test(upload.name), upload.name);
+  }
+  for (const name of names.slice(0, 3)) {
+    const sent = await service.ask('/v1/uploads', {
+      method: 'POST',
+      headers: {
+        ...{ 'tus-resumable': '1.0.0', 'upload-length': '10' },
+        'upload-metadata': `filename ${Buffer.from(name).toString('base64')}`,
+      },
+    });
+    const upload = await service.json(200, sent.headers.get('location')!);
+    assert.ok(!/[\u202e\0]/.test(upload.name), upload.name);
+  }
+  const raw = await sendBroken(Number(new URL(service.url).port), async ({ write }) =>
+    write(form('a\0../b.mp4', (await shortVideo()).toString('latin1'), {})),
+  );
+  assert.match(raw, /^HTTP\/1\.1 (201|4\d\d)/);
   for (const file of await filesUnder(service.folder))
     assert.match(file, /^(key|queue\/jobs\.jsonl|uploads\/[0-9a-z]{26}(\.json)?)$/);
 });

@@ -81,6 +81,33 @@ test('endpoints that hang, stream for ever, redirect inside or are not public ch
   assert.equal((await settled(inside, id)).state, 'given up');
 });
 
+test('no way of writing an inner address gets a webhook there, nor an input from there', async (t) => {
+  const inner = await tlsServer(t, (_, response) => response.end());
+  const service = await testService(t, { urlHosts: '*.example' }, { webhooks: { delays: [] } });
+  const forms = [
+    '127.0.0.1',
+    '2130706433',
+    '0x7f000001',
+    '0177.0.0.1',
+    '127.1',
+    '[::1]',
+    '[::ffff:127.0.0.1]',
+  ];
+  const others = ['0', '169.254.169.254', '[fd00:ec2::254]', 'localhost', '①②⑦.⓪.⓪.①', '127.0.0.1.'];
+  const video = await service.upload(await shortVideo());
+  const sound = await service.upload(spokenWav('frames=1'));
+  for (const form of [...forms, ...others]) {
+    const url = `https://${form}:${inner.port}/x`;
+    const { error } = await service.post(422, '/v1/dubs', { video: { url }, sound });
+    assert.equal(error.code, 'ADDRESS_REFUSED', form);
+    const { id } = await service.post(201, '/v1/dubs', { video, sound, webhookUrl: url });
+    const end = await settled(service, id);
+    assert.deepEqual([end.state, end.status], ['given up', 'COMPLETED'], form);
+  }
+  assert.equal(inner.received.length, 0);
+  assert.ok(!(await service.traces()).some((path) => path.includes('fetched')));
+});
+
 test('a call that was still to be made is made after a restart', async (t) => {
   let up = false;
   const hook = await tlsServer(t, (_, response) => response.writeHead(up ? 200 : 503).end());
