@@ -8,6 +8,7 @@ import type { FloatTensor, Tensor } from '../core/tensor.ts';
 import { loadFaceMesh } from '../face/models.ts';
 import { drawMini, MINI_CODE, MINI_SIZE } from '../networks/mini-face.ts';
 import { MINI_BANDS, miniSound } from '../networks/mini-sound.ts';
+import { withFastConvolutions } from '../nn/fast-convolutions.ts';
 import type { Session } from '../nn/session.ts';
 import { Engine } from '../nn/session.ts';
 import { input } from '../nn/value.ts';
@@ -98,7 +99,7 @@ export async function loadMini(
     const faces = drawMini(weights.at('face'), feeds);
     const [ears, hand, mesh] = await Promise.all([
       engine.load({ heard: codes }, options),
-      engine.load({ faces }, options),
+      engine.load(withFastConvolutions({ faces }), options),
       loadFaceMesh(engine),
     ]);
     return {

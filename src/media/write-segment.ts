@@ -14,6 +14,12 @@ export interface Segment {
   readonly frameCount: number;
 }
 
+/** How a segment is written. */
+interface WriteSegmentOptions extends EncodeOptions {
+  /** Look into the finished file, as is done by default; not worth it where it is joined and looked into at once. */
+  readonly verify?: boolean | undefined;
+}
+
 /**
  * Encodes frames to a video without sound at `path` (an MP4 file whatever its name), whole or not at all.
  *
@@ -24,7 +30,7 @@ export interface Segment {
 export async function writeSegment(
   path: string,
   frames: AsyncIterable<Image>,
-  options: EncodeOptions,
+  options: WriteSegmentOptions,
 ): Promise<Segment> {
   const encoder = options.encoder ?? 'libx264';
   checkQuality(options);
@@ -41,12 +47,10 @@ export async function writeSegment(
       signal: options.signal,
     });
     if (count.frames === 0) throw cannotWrite(path, new Error('there is no frame to write'));
-    await verifyVideo(part, path, {
-      frameCount: count.frames,
-      fps: options.fps,
-      sound: false,
-      signal: options.signal,
-    });
+    if (options.verify !== false) {
+      const { fps, signal } = options;
+      await verifyVideo(part, path, { frameCount: count.frames, fps, sound: false, signal });
+    }
     await settle(part, path);
     return { path, frameCount: count.frames };
   } finally {

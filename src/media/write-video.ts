@@ -28,7 +28,8 @@ export async function writeVideo(
       hint: `For this kind of file take ${format.encoders.join(' or ')}.`,
     });
   return produce(output, options, async (folder) => {
-    const pictures = await writeSegment(join(folder, 'pictures.mp4'), frames, { ...options, encoder });
+    const encoding = { ...options, encoder, verify: false };
+    const pictures = await writeSegment(join(folder, 'pictures.mp4'), frames, encoding);
     const file = join(folder, 'whole');
     const result = await joinInto(file, output, format, [pictures], options);
     return { file, result };
