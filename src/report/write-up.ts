@@ -1,7 +1,7 @@
 /** From measurements to a report: the numbers as they are handed out, rounded, beside what they say. */
 import { basename } from 'node:path';
 import type { SoundSource, VideoSource } from '../media/source.ts';
-import { findingsOf, flickerSeries, sharpnessSeries } from './findings.ts';
+import { findingsOf, flickerSeries, sharpnessOf, sharpnessSeries } from './findings.ts';
 import type { Measured } from './measured.ts';
 import type { Finding, QualityReport } from './result.ts';
 import { median, quantile } from './statistics.ts';
@@ -63,7 +63,7 @@ export function writeUp(
           }
         : null,
       faces: { found: faces.length - missing, missing },
-      sharpness: rounded(median(sharpness)),
+      sharpness: rounded(sharpnessOf(measured)),
       flicker: rounded(median(flicker)),
       seam: rounded(quantile(pixels.seam, 0.95)),
       tint: rounded(quantile(pixels.tint, 0.95)),

@@ -124,7 +124,7 @@ function plotsOf({ series, video, findings, measures }: QualityReport): Plot[] {
       : undefined,
     simple(
       'Sharpness of the mouth',
-      'Its fine detail beside that of the source, or of the upper face.',
+      'Its fine detail beside that of the same frame of the source, or of the upper face. An open mouth has more.',
       series.sharpness,
       1.5,
       video.source === null ? LIMITS.sharpnessAlone : LIMITS.sharpness,
