@@ -24,6 +24,15 @@ export const prepareSettings = z.strictObject({
     unit: 'px',
     description: 'Narrower faces are left out',
   }),
+  maxOffset: z.number().min(0.04).max(0.48).default(0.12).meta({
+    group: 'Sound',
+    unit: 's',
+    description: 'Clips whose sound is clearly farther off the lips are left out',
+  }),
+  shiftSound: z.boolean().default(false).meta({
+    group: 'Sound',
+    description: 'Move the sound of such clips to the lips instead',
+  }),
   retry: z.boolean().default(false).meta({
     group: 'Run',
     description: 'Try again the videos that were skipped before',

@@ -11,6 +11,7 @@ import {
   type Training,
 } from '../options/train.ts';
 import { prepareData } from './data/prepare.ts';
+import { withFolder } from './folder-lock.ts';
 import { trainMini } from './mini/train-mini.ts';
 import { trainMuseTalk } from './musetalk/train-musetalk.ts';
 import { writeReport } from './report.ts';
@@ -34,7 +35,8 @@ export interface TrainCall extends TrainRun {
 /**
  * Trains until all updates are made, the time is up or the signal aborts; writes the model and a report.
  *
- * @throws MuseTalkError BAD_OPTION without data, CONFLICT when the folder holds another training, MODEL_MISSING,
+ * @throws MuseTalkError BAD_OPTION without data, CONFLICT when the folder holds another training or another run writes
+ *   into it, MODEL_MISSING,
  *   NOT_FOUND, NO_FACE, CANNOT_WRITE or ENGINE.
  */
 export async function train(
@@ -42,7 +44,6 @@ export async function train(
   run: TrainCall = {},
 ): Promise<TrainReport> {
   const started = performance.now();
-  const { signal, onNote } = run;
   const data = flags.clip === undefined ? (flags.data ?? config.data) : join(output, 'data');
   if (data === undefined) {
     throw new MuseTalkError('BAD_OPTION', 'nothing is named to learn from', {
@@ -52,17 +53,26 @@ export async function train(
   const from = flags.from ?? config.from;
   const kind = flags.train ?? config.train ?? (from === undefined ? undefined : await kindOfFolder(from));
   const settings = resolveTraining({ ...config, ...(kind && { train: kind }) }, flags, data);
+  const deadline = started + (run.maxMinutes ?? Number.POSITIVE_INFINITY) * 60_000;
+  return withFolder(output, () => trainInto({ ...run, settings, output, deadline }, flags.clip, run));
+}
+
+/** Prepares a clip first, where one is named. */
+async function trainInto(
+  session: Session,
+  clip: string | undefined,
+  { onPrepare }: TrainCall,
+): Promise<TrainReport> {
+  const { settings, output, signal, onNote } = session;
   await claimFolder(output, settings);
-  if (flags.clip !== undefined) {
+  if (clip !== undefined) {
     const onSkipped = (video: string, reason: string) => onNote?.(`${video}: ${reason}`);
-    await prepareData(flags.clip, data, prepareSettings.parse({}), {
+    await prepareData(clip, settings.data, prepareSettings.parse({}), {
       signal,
-      onProgress: run.onPrepare,
+      onProgress: onPrepare,
       onSkipped,
     });
   }
-  const deadline = started + (run.maxMinutes ?? Number.POSITIVE_INFINITY) * 60_000;
-  const session: Session = { ...run, settings, output, deadline };
   const { updates, parts, columns } = await trainerOf(settings.train)(session);
   const report = join(output, 'report.html');
   await writeReport(report, {

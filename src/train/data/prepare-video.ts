@@ -1,5 +1,5 @@
 /** Cuts the stretches of a video that show one face without a break, and writes what can be learned from them. */
-import { mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Box } from '../../core/box.ts';
 import { MuseTalkError } from '../../core/errors.ts';
@@ -12,11 +12,14 @@ import { runsOf, smoothFaces } from '../../face/smooth.ts';
 import { type SteadyFrame, steadyShot } from '../../face/steady-box.ts';
 import type { Image } from '../../image/image.ts';
 import { resample } from '../../image/resample.ts';
+import type { OpeningEars } from '../../lips/heard-opening.ts';
+import { measureSync } from '../../lips/lip-lag.ts';
 import { openVideo } from '../../media/open-video.ts';
 import { readSound } from '../../media/read-sound.ts';
-import type { VideoSource } from '../../media/source.ts';
+import type { SoundSource, VideoSource } from '../../media/source.ts';
 import { writeSafetensors } from '../../nn/weights/write-safetensors.ts';
 import type { PrepareSettings } from '../../options/train.ts';
+import { SAMPLE_RATE } from '../../sound/mel.ts';
 import { CROP_SIZE } from '../mini/face-batches.ts';
 import { LIP_NUMBERS, lipShape } from '../mini/lip-code.ts';
 import { cutWithMargin } from '../mini/prepare-clip.ts';
@@ -39,6 +42,7 @@ export interface PrepareTask {
 /** What preparing needs. */
 export interface PrepareContext {
   readonly models: FaceModels;
+  readonly ears: OpeningEars;
   readonly settings: PrepareSettings;
   readonly signal?: AbortSignal | undefined;
 }
@@ -51,7 +55,7 @@ export interface PrepareContext {
  */
 export async function prepareVideo(
   task: PrepareTask,
-  { models, settings, signal }: PrepareContext,
+  { models, ears, settings, signal }: PrepareContext,
 ): Promise<{ clips: ClipEntry[]; left: string[] }> {
   const video = await openVideo(task.video, { fps: DATA_RATE, signal });
   const faces: FrameFace[] = [];
@@ -62,23 +66,84 @@ export async function prepareVideo(
     if (error instanceof MuseTalkError && error.code === 'NO_SOUND') return undefined;
     throw error;
   });
+  if (!sound) left.push('it has no sound, so only pictures can be learned from it');
   await mkdir(join(task.data, 'clips'), { recursive: true });
   const clips: ClipEntry[] = [];
   for (const [i, { start, end }] of stretches.entries()) {
     const clip = stretches.length === 1 ? task.name : `${task.name}-${String(i + 1).padStart(4, '0')}`;
     const frames = end - start;
-    const faceWidth = await writeFace({ ...task, clip }, { video, faces: faces.slice(start, end), start });
+    const { faceWidth, openings } = await writeFace(
+      { ...task, clip },
+      { video, faces: faces.slice(start, end), start },
+    );
+    const off = sound && (await offsetOf(openings, { sound, start }, { ears, signal }));
+    if (off !== undefined && Math.abs(off) > settings.maxOffset) {
+      left.push(`${offsetText(off, { start, end })}${settings.shiftSound ? ', and was moved' : ''}`);
+      if (!settings.shiftSound) {
+        await removeClip(task.data, clip);
+        continue;
+      }
+    }
+    const shifted = off !== undefined && Math.abs(off) > settings.maxOffset ? off : 0;
     if (sound) {
-      const samples = (frame: number) => Math.round((frame * sound.rate) / DATA_RATE);
-      const pieces = sound.samples(samples(start), samples(end));
-      await writeWav(clipFile(task.data, clip, 'wav'), pieces, samples(end) - samples(start));
+      const samples = samplesAt(sound, start, end, shifted);
+      await writeWav(clipFile(task.data, clip, 'wav'), samples, samplesOf(frames));
     }
     clips.push({
       ...{ clip, speaker: task.speaker, video: task.video, first: start, frames },
       ...{ width: video.width, height: video.height, faceWidth, sound: sound !== undefined },
+      ...(shifted !== 0 && { shifted }),
     });
   }
+  if (clips.length === 0)
+    throw new MuseTalkError('WRONG_FILE', left.at(-1)!, { facts: { video: task.video } });
   return { clips, left };
+}
+
+/**
+ * Seconds by which the sound comes after the lips, where that can be told: with another language, much noise or
+ * little speech it cannot.
+ */
+async function offsetOf(
+  openings: readonly number[],
+  { sound, start }: { sound: SoundSource; start: number },
+  { ears, signal }: Pick<PrepareContext, 'ears' | 'signal'>,
+): Promise<number | undefined> {
+  const frames = openings.length;
+  const part = { sampleCount: samplesOf(frames), samples: () => samplesAt(sound, start, start + frames, 0) };
+  const { opening, by } = await ears.hear(part, { fps: { num: DATA_RATE, den: 1 }, frames, signal });
+  const { offset } = measureSync(openings, opening, { fps: DATA_RATE, by });
+  return offset ?? undefined;
+}
+
+function offsetText(offset: number, { start, end }: Stretch): string {
+  const which = offset > 0 ? 'after' : 'before';
+  const from = (start / DATA_RATE).toFixed(1);
+  const to = (end / DATA_RATE).toFixed(1);
+  return `its sound comes ${Math.abs(offset).toFixed(2)} s ${which} the lips (${from} … ${to} s)`;
+}
+
+function samplesOf(frames: number): number {
+  return Math.round((frames * SAMPLE_RATE) / DATA_RATE);
+}
+
+/** The sound of some frames, taken `shifted` seconds later; silence where there is none. */
+async function* samplesAt(
+  sound: SoundSource,
+  start: number,
+  end: number,
+  shifted: number,
+): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  const by = Math.round(shifted * SAMPLE_RATE);
+  const [from, to] = [samplesOf(start) + by, samplesOf(end) + by];
+  if (from < 0) yield new Float32Array(Math.min(-from, to - from));
+  if (to > 0) yield* sound.samples(Math.max(from, 0), to);
+}
+
+/** Files of a clip that is not kept after all. */
+async function removeClip(data: string, clip: string): Promise<void> {
+  const endings = ['crops', 'shapes', 'pictures', 'track.safetensors', 'json'];
+  await Promise.all(endings.map((ending) => rm(clipFile(data, clip, ending), { force: true })));
 }
 
 interface Stretch {
@@ -141,11 +206,11 @@ const STORED_BOX = 288;
 const ROOM = 0.12;
 const ROOM_BELOW = 20;
 
-/** Writes pictures, places, crops and lips; gives the width of the face. */
+/** Writes pictures, places, crops and lips; gives the width of the face and how far the lips open in each frame. */
 async function writeFace(
   { data, clip, speaker, video: path }: PrepareTask & { clip: string },
   { video, faces, start }: Source,
-): Promise<number> {
+): Promise<{ faceWidth: number; openings: number[] }> {
   const shot = steadyShot(faces.map(({ face }) => face!.mesh!));
   const smooth = smoothFaces(faces, { fps: DATA_RATE }).map(({ face }) => face!);
   const regions = smooth.map((face) => regionOf(face, video));
@@ -202,7 +267,7 @@ async function writeFace(
     clipFile(data, clip, 'json'),
     JSON.stringify({ name: clip, speaker, video: path, frames: count, openings, cropSize: CROP_SIZE }),
   );
-  return widthIn(faces, { start: 0, end: count });
+  return { faceWidth: widthIn(faces, { start: 0, end: count }), openings };
 }
 
 /** What of a frame is kept: every box that a training may ask for, with room, inside the picture. */

@@ -3,7 +3,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, extname, join, parse, relative, resolve, sep } from 'node:path';
 import { MuseTalkError } from '../../core/errors.ts';
 import { type FaceModels, loadFaceModels } from '../../face/models.ts';
+import { type OpeningEars, openEars } from '../../lips/heard-opening.ts';
 import type { PrepareSettings } from '../../options/train.ts';
+import { withFolder } from '../folder-lock.ts';
 import { prepareVideo } from './prepare-video.ts';
 import { appendToIndex, readIndex, type VideoEntry } from './prepared.ts';
 
@@ -30,17 +32,28 @@ const VIDEOS = /^\.(?:mp4|m4v|mov|mkv|webm|avi|mpe?g|ts|mts|m2ts|wmv|flv|3gp|ogv
 /**
  * Prepares every video under a folder, or one video.
  *
- * @throws MuseTalkError NOT_FOUND when there is no video, NO_FACE when none could be used, CANNOT_WRITE.
+ * @throws MuseTalkError NOT_FOUND when there is no video, NO_FACE when none could be used, CONFLICT when another
+ *   run writes into the same folder, CANNOT_WRITE.
  */
 export async function prepareData(
   source: string,
   data: string,
   settings: PrepareSettings,
-  { signal, onProgress, onSkipped }: PrepareRun = {},
+  run: PrepareRun = {},
 ): Promise<PrepareReport> {
   const videos = await videosIn(resolve(source));
+  return withFolder(data, () => prepareAll(videos, data, settings, run));
+}
+
+async function prepareAll(
+  videos: readonly Named[],
+  data: string,
+  settings: PrepareSettings,
+  { signal, onProgress, onSkipped }: PrepareRun,
+): Promise<PrepareReport> {
   const { videos: known } = await readIndex(data);
   let models: FaceModels | undefined;
+  let ears: OpeningEars | undefined;
   try {
     for (const [done, { video, name, speaker }] of videos.entries()) {
       onProgress?.({ done, total: videos.length, video });
@@ -54,11 +67,12 @@ export async function prepareData(
       )
         continue;
       models ??= await loadFaceModels();
+      ears ??= await openEars();
       const facts = { video, size, modified };
       try {
         const { clips, left } = await prepareVideo(
           { video, name, speaker, data },
-          { models, settings, signal },
+          { models, ears, settings, signal },
         );
         for (const reason of left) onSkipped?.(video, reason);
         await appendToIndex(data, [...clips, { ...facts, clips: clips.map(({ clip }) => clip) }]);
@@ -70,6 +84,7 @@ export async function prepareData(
     }
   } finally {
     await models?.close();
+    await ears?.close();
   }
   onProgress?.({ done: videos.length, total: videos.length, video: '' });
   return reportOf(data, new Set(videos.map(({ video }) => video)));

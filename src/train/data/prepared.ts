@@ -25,6 +25,8 @@ export interface ClipEntry {
   /** Width of the face in pixels of the video: the median over the frames. */
   readonly faceWidth: number;
   readonly sound: boolean;
+  /** Seconds by which the sound was moved to meet the lips; positive: it came late. */
+  readonly shifted?: number;
 }
 
 /** What became of a video. */
