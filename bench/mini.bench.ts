@@ -1,12 +1,12 @@
 // Times mini from files to file: frames a second, and the processor time of each stage, FFmpeg included, which says
 // what two idle processors could do at best even where the machine is busy with other things.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findTool } from '../src/media/tools.ts';
 import { sharedPath } from '../test/shared.ts';
-import { ROOT } from '../test/sources.ts';
+import { ROOT, sourcesUnder } from '../test/sources.ts';
 import type { DubFigures } from './dub-run.ts';
 
 /** The figures of one dub by mini, and which it was. */
@@ -49,7 +49,7 @@ export async function* timeMini({ smoke = false } = {}): AsyncGenerator<MiniTime
         overwrite: true,
         model: 'mini',
       };
-      yield { name, ...figuresOf(options) };
+      yield { name: isBuilt() ? name : `${name}, from source`, ...figuresOf(options) };
     }
   } finally {
     rmSync(root, { recursive: true });
@@ -70,10 +70,9 @@ function faceVideo(root: string, width: number, height: number): string[] {
   return ['-loop', '1', '-r', '25', '-i', join(DEMO, 'portrait.png'), '-vf', path];
 }
 
-/** The program as it ships where it is built, else its sources. */
+/** A dub by the program as it ships, if that is built and no older than its sources, else by these. */
 function figuresOf(options: object): DubFigures {
-  const built = join(ROOT, 'dist', 'dub', 'dub.js');
-  const program = existsSync(built) ? built : join(ROOT, 'src', 'dub', 'dub.ts');
+  const program = join(ROOT, isBuilt() ? 'dist/dub/dub.js' : 'src/dub/dub.ts');
   const args = ['--import', 'tsx', join(ROOT, 'bench', 'dub-run.ts'), JSON.stringify(options), program];
   const text = execFileSync(process.execPath, args, {
     cwd: ROOT,
@@ -81,4 +80,10 @@ function figuresOf(options: object): DubFigures {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return JSON.parse(text) as DubFigures;
+}
+
+function isBuilt(): boolean {
+  const built = statSync(join(ROOT, 'dist', 'dub', 'dub.js'), { throwIfNoEntry: false });
+  if (built === undefined) return false;
+  return sourcesUnder('src').every((file) => statSync(join(ROOT, file)).mtimeMs <= built.mtimeMs);
 }
