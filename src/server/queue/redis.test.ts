@@ -166,7 +166,7 @@ test(`${JOBS} jobs end once each though workers are killed and stopped, and Redi
   service.service.queue.watch(({ id, job }) => {
     if (job?.finished !== undefined) ends.set(id, (ends.get(id) ?? new Set()).add(job.finished));
     random = (random * 1103515245 + 12345) % 2 ** 31;
-    if (!job?.progress || random % 10 >= 3 || killed >= (FULL ? 60 : 2)) return;
+    if (!job?.progress || random % 10 >= 3 || killed >= (FULL ? 40 : 2)) return;
     killed++;
     // A process that works, or now and then a whole machine with all of its own.
     if (dying && killed % 15 === 0) {
