@@ -44,7 +44,9 @@ const pixel = z.number().min(0).max(65535);
 
 const activeSpeaker = z
   .union([
-    z.strictObject({ auto_detect: z.boolean() }),
+    z.strictObject({
+      auto_detect: z.boolean().meta({ description: 'The one whose mouth moves most: face = speaking' }),
+    }),
     z.strictObject({
       frame_number: z.int().min(0).max(10_000_000).default(0),
       coordinates: z.tuple([pixel, pixel]),
@@ -52,7 +54,8 @@ const activeSpeaker = z
     z.strictObject({ bounding_boxes: z.array(box.nullable()).min(1).max(200_000) }),
   ])
   .meta({
-    description: 'Which face speaks: found, at a point of a frame, or a box (x1, y1, x2, y2) for each frame',
+    description:
+      'Which face speaks: the one whose mouth moves, the one at a point of a frame, or a box (x1, y1, x2, y2) for each frame',
   });
 
 /** Options that name files of this machine, or belong to the one who runs it, are not for clients. */
@@ -165,7 +168,7 @@ export const dubView = z
     attempts: z.int().meta({ description: 'Attempts that failed' }),
     progress: z
       .object({
-        stage: z.string(),
+        stage: z.string().meta({ description: 'open, load, faces, prepare, draw, write, report' }),
         done: z.int(),
         total: z.int(),
         fps: z.number().nullable(),
@@ -176,7 +179,13 @@ export const dubView = z
     warnings: z.array(z.string()),
     error: problem.nullable(),
     result: z
-      .object({ url: z.string(), bytes: z.int(), frames: z.int(), fps: z.number(), duration: z.number() })
+      .object({
+        ...{ url: z.string(), bytes: z.int(), frames: z.int(), fps: z.number(), duration: z.number() },
+        quality: z
+          .enum(['good', 'faults'])
+          .optional()
+          .meta({ description: 'What the report says in a word' }),
+      })
       .catchall(z.unknown())
       .nullable(),
     outputUrl: z.string().nullable().meta({ description: 'The same as result.url' }),

@@ -42,6 +42,8 @@ export interface DubResult {
   readonly duration: number;
   readonly bytes?: number;
   readonly model: string;
+  /** The verdict of its report, where there is one. */
+  readonly quality?: 'good' | 'faults' | undefined;
   readonly [more: string]: unknown;
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { MuseTalkError } from '../../core/errors.ts';
 import { kindOf } from '../../media/sniff.ts';
+import { reportSchema } from '../../report/result.ts';
 import { dubRequest, dubView, id, status } from '../protocol.ts';
 import { type Route, type RouteCall, route } from '../route.ts';
 import type { Service } from '../service.ts';
@@ -179,9 +180,11 @@ export function dubRoutes(service: Service): Route[] {
         tag: 'Dubs',
         summary: 'What is known of the quality',
       },
+      description:
+        'Measured as the last stage of a dub; 404 where it could not be, or the service measures none.',
       params: one,
       query: z.strictObject({ format: z.enum(['json', 'html']).default('json') }),
-      answers: { 200: { description: 'The report', schema: z.record(z.string(), z.unknown()) } },
+      answers: { 200: { description: 'The report', schema: reportSchema } },
       handle: async ({ owner, params, query, reply }) => {
         const job = await service.dub(params.id, owner);
         const bytes = await service.store.bytes(job.id, service.besideResult(job, `report.${query.format}`));

@@ -44,7 +44,7 @@ export async function leaveReport({
   const started = performance.now();
   try {
     if (!(await mayTry(join(work, 'report.tries')))) return undefined;
-    const patience = AbortSignal.timeout(1000 * (LEAST_PATIENCE + 2 * took));
+    const patience = AbortSignal.timeout(1000 * Math.ceil(LEAST_PATIENCE + 2 * took));
     const found = await reportOn(
       { video: join(work, file), source: join(folder, inputName(0)) },
       {
