@@ -6,7 +6,7 @@ import { Notice } from '../parts/notice.tsx';
 import { t, textFor } from '../texts/texts.ts';
 
 /** The stages of a dub, in order. */
-const STAGES = ['open', 'load', 'faces', 'prepare', 'draw', 'write'];
+const STAGES = ['open', 'load', 'faces', 'prepare', 'draw', 'write', 'report'];
 
 /** The words for a stage; its own name where the page knows none. */
 export function stageName(stage: string): string {
