@@ -38,7 +38,7 @@ export interface MiniSoundConfig {
 export const MINI_SOUND_CONTEXT = 40;
 
 /** The sizes that ship. */
-const MINI_SOUND: MiniSoundConfig = { width: 160, ears: [1, 2, 4, 8], lips: [1, 2, 4, 8] };
+const MINI_SOUND: MiniSoundConfig = { width: 160, ears: [1, 2, 4, 8, 4, 2], lips: [1, 2, 4, 8] };
 
 /** Mel bands that the encoder takes. */
 export const MINI_BANDS = 80;
