@@ -137,7 +137,8 @@ describe('clocks', () => {
     ],
     [
       'a gap is a fault',
-      [...film, ...tone(), '-vf', "setpts='PTS-STARTPTS+if(gte(N,6),0.32/TB,0)'", '-fps_mode', 'vfr'],
+      // In this film's clock of fifths the gap is one frame; the sound is as much longer.
+      [...film, ...tone({ seconds: 2.2 }), '-vf', "setpts='PTS+if(gte(N,6),0.2/TB,0)'", '-fps_mode', 'vfr'],
       [['timing', 'fault']],
     ],
   ];
