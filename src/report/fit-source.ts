@@ -21,13 +21,9 @@ export function fitSource(
   const count = dub.sketches.length;
   const columns = Math.ceil(width / Math.max(4, Math.ceil(width / ALIGN_COLUMNS)));
   const rows = dub.sketches[0]!.length / columns;
-  const own = changesOf(dub.sketches);
-  const theirs = changesOf(source);
   const outside = dub.faces.map((face) =>
     cellsOutside(face && mouthPart(face.box), { columns, rows }, { width, height }, ALIGN_COLUMNS),
   );
-  const difference = (frame: number, other: number) =>
-    meanSquare(own[frame]!, theirs[other]!, outside[frame]!);
   const lengths = { source: source.length, sound: count };
   const orders: ((frame: number) => number)[] =
     source.length === count
@@ -36,9 +32,17 @@ export function fitSource(
           (frame) => Math.min(frame, source.length - 1),
           ...ORDERS.map((mode) => (frame: number) => sourceFrame(mode, frame, lengths)),
         ];
-  const found = orders.map((expected) =>
-    alignFrames({ count, sourceCount: source.length, expected, difference }),
-  );
+  const ownMeans = localMeans(dub.sketches);
+  const found = orders.map((expected) => {
+    // Where the order turns or jumps, a frame's neighbours are not those of the source: each mean is of what is shown.
+    const shown = localMeans(dub.sketches.map((_, frame) => source[expected(frame)]!));
+    const difference = (frame: number, other: number) => {
+      const own = { sketch: dub.sketches[frame]!, mean: ownMeans[frame]! };
+      const theirs = { sketch: source[other]!, mean: shown[placeOf(other, frame, expected, count)]! };
+      return meanSquare(own, theirs, outside[frame]!);
+    };
+    return alignFrames({ count, sourceCount: source.length, expected, difference });
+  });
   return found.reduce((best, next) => (next.cost < best.cost ? next : best));
 }
 
@@ -48,8 +52,20 @@ function mouthPart({ x1, x2, y1, y2 }: Box): Box {
   return { x1: x1 - 0.05 * width, x2: x2 + 0.05 * width, y1: y1 + 0.46 * height, y2: y2 + 0.1 * height };
 }
 
-/** Each frame's cells without their mean over the frames nearby. */
-function changesOf(sketches: readonly Float32Array[]): Float32Array[] {
+/** The place in a dub, near one of its frames, at which a source frame or the next to it is expected. */
+function placeOf(source: number, near: number, expected: (frame: number) => number, count: number): number {
+  let [place, least] = [near, Math.abs(expected(near) - source)];
+  for (let step = 1; least > 0 && step <= LOCAL; step++)
+    for (const frame of [near - step, near + step]) {
+      if (frame < 0 || frame >= count) continue;
+      const apart = Math.abs(expected(frame) - source);
+      if (apart < least) [place, least] = [frame, apart];
+    }
+  return place;
+}
+
+/** Of each frame, the mean of the cells over the frames nearby. */
+function localMeans(sketches: readonly Float32Array[]): Float32Array[] {
   const [first] = sketches;
   if (!first) return [];
   const sums = new Float64Array(first.length);
@@ -58,19 +74,26 @@ function changesOf(sketches: readonly Float32Array[]): Float32Array[] {
     if (sketch) for (let i = 0; i < sums.length; i++) sums[i]! += sign * sketch[i]!;
   };
   for (let i = 0; i < LOCAL; i++) add(i, 1);
-  return sketches.map((sketch, index) => {
+  return sketches.map((_, index) => {
     add(index + LOCAL, 1);
     if (index > LOCAL) add(index - LOCAL - 1, -1);
     const count = Math.min(index + LOCAL, sketches.length - 1) - Math.max(index - LOCAL, 0) + 1;
-    return sketch.map((value, i) => value - sums[i]! / count);
+    return Float32Array.from(sums, (sum) => sum / count);
   });
 }
 
-function meanSquare(a: Float32Array, b: Float32Array, where: Uint8Array): number {
+/** The cells of a frame, and what they are on the mean of the frames nearby. */
+interface Seen {
+  readonly sketch: Float32Array;
+  readonly mean: Float32Array;
+}
+
+/** Of two frames' changes from what is nearby. */
+function meanSquare(a: Seen, b: Seen, where: Uint8Array): number {
   let [sum, count] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
+  for (let i = 0; i < where.length; i++) {
     if (!where[i]) continue;
-    sum += (a[i]! - b[i]!) ** 2;
+    sum += (a.sketch[i]! - a.mean[i]! - b.sketch[i]! + b.mean[i]!) ** 2;
     count++;
   }
   return count === 0 ? 0 : sum / count;

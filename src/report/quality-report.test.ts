@@ -112,6 +112,18 @@ describe('beside its source', () => {
   }
 });
 
+describe('longer than its source', () => {
+  test('frames that go there and back have neither been left out nor shown twice', async () => {
+    const cut = ['-frames:v', '20', '-an', ...x264, '-crf', '12'];
+    const source = await make(join(folder, 'short.mp4'), '-ss', '1', '-i', CLIP, ...cut);
+    const bounce = '[0:v]split[a][b];[b]reverse[c];[a][c]concat';
+    const turns = ['-filter_complex', bounce, '-frames:v', '30', ...x264, '-crf', '18'];
+    const video = await make(join(folder, 'bounce.mp4'), '-i', source, ...turns);
+    const { codes, said } = await look({ video, source });
+    assert.deepEqual(codes, [], said);
+  });
+});
+
 describe('without a source', () => {
   test('real video gives no finding', { skip: !full && 'only in the full form' }, async () => {
     assert.deepEqual((await look({ video: CLIP })).codes, []);
