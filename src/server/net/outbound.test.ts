@@ -165,7 +165,7 @@ test('what is too large, too slow, cut off or no media leaves nothing', async (t
     [
       '/endless',
       'TOO_LARGE',
-      (response) => void setInterval(() => response.write(Buffer.alloc(1e5)), 1).unref(),
+      (response) => void setInterval(() => response.write(Buffer.alloc(6e5)), 1).unref(),
     ],
     ['/slow', 'TIMEOUT', (response) => void response.write('RIFF')],
     [
