@@ -89,7 +89,7 @@ test('a portrait says a sound: as many frames as it lasts, and only the face cha
 
 test('what goes wrong is said in a sentence, with the remedy', async () => {
   await assert.rejects(
-    dub({ video: 'nowhere.mp4', sound: 'nowhere.wav', output: join(ROOT, 'out', 'never.mp4') }),
+    dub({ video: 'nowhere.mp4', sound: 'nowhere.wav', output: join(ROOT, 'never.mp4') }),
     (error) =>
       error instanceof MuseTalkError && error.code === 'NOT_FOUND' && /nowhere\.mp4/.test(error.message),
   );
