@@ -3,6 +3,7 @@
  * of it, the job's state stays what it is.
  */
 import { createHash, createHmac } from 'node:crypto';
+import { deadline } from '../core/deadline.ts';
 import { MuseTalkError } from '../core/errors.ts';
 import { call, checkAddress, type OutboundRules } from './net/outbound.ts';
 import { FINAL, type Job } from './queue/job.ts';
@@ -95,7 +96,7 @@ export class Webhooks {
   /** Makes one call; gives what went wrong. */
   async #call(job: Job, url: string): Promise<string | undefined> {
     const { secretOf, view, timeout } = this.#options;
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeout * 1000)]);
+    const { signal, end } = deadline(timeout * 1000, this.#stop.signal);
     try {
       const target = await checkAddress(url, this.#options);
       const type = `dub.${statusOf(job.state).toLowerCase()}`;
@@ -114,6 +115,8 @@ export class Webhooks {
     } catch (error) {
       if (error instanceof MuseTalkError) return error.message;
       return signal.aborted ? `no answer within ${timeout} s` : (error as Error).message;
+    } finally {
+      end();
     }
   }
 }

@@ -3,6 +3,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { resultLength } from '../../avatar/order.ts';
+import { deadline } from '../../core/deadline.ts';
 import { MuseTalkError } from '../../core/errors.ts';
 import { dubRequest, estimateView, previewRequest } from '../protocol.ts';
 import { planOf, readOptions, sourceOf } from '../request.ts';
@@ -86,6 +87,7 @@ async function makePreview(
   const gone = new AbortController();
   const onClose = () => gone.abort(new MuseTalkError('TIMEOUT', 'the caller is gone', {}));
   socket.once('close', onClose);
+  const patience = deadline(PREVIEW_MS, gone.signal);
   try {
     return await service.withInputs([source], owner, async ([path], folder) => {
       await service.look([path!], { settings });
@@ -100,7 +102,7 @@ async function makePreview(
       const result = await service.pool.run(
         { ...run, settings: { models, threads, limits: service.limits } },
         {
-          signal: AbortSignal.any([gone.signal, AbortSignal.timeout(PREVIEW_MS)]),
+          signal: patience.signal,
           ...{ onBeat: () => {}, onProgress: () => {}, onWarning: () => {} },
         },
       );
@@ -111,6 +113,7 @@ async function makePreview(
     const { code, message, hint } = error.details;
     throw new MuseTalkError(code === 'INTERNAL' ? 'ENGINE' : (code as 'ENGINE'), message, { hint });
   } finally {
+    patience.end();
     socket.off('close', onClose);
   }
 }

@@ -1,6 +1,7 @@
 /** The quality report of a finished dub: measured beside the result, and never a reason for a dub to fail. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deadline } from '../../core/deadline.ts';
 import { MuseTalkError } from '../../core/errors.ts';
 import { faceChoice } from '../../dub/faces.ts';
 import { reportPage } from '../../report/page/page.ts';
@@ -42,13 +43,13 @@ export async function leaveReport({
   const { file, face, took, onProgress, onWarning } = rest;
   const { limits, models } = settings;
   const started = performance.now();
+  const patience = deadline(1000 * (LEAST_PATIENCE + 2 * took), signal);
   try {
     if (!(await mayTry(join(work, 'report.tries')))) return undefined;
-    const patience = AbortSignal.timeout(1000 * Math.ceil(LEAST_PATIENCE + 2 * took));
     const found = await reportOn(
       { video: join(work, file), source: join(folder, inputName(0)) },
       {
-        ...{ limits, models, signal: AbortSignal.any([signal, patience]) },
+        ...{ limits, models, signal: patience.signal },
         choice: face === undefined ? undefined : faceChoice(face),
         onProgress: ({ done, total }) =>
           onProgress({ stage: 'report', done, total, elapsed: took + (performance.now() - started) / 1000 }),
@@ -62,6 +63,8 @@ export async function leaveReport({
     const why = error instanceof MuseTalkError ? error.code : (error as Error).name;
     onWarning(`the quality of this dub could not be measured (${why})`);
     return undefined;
+  } finally {
+    patience.end();
   }
 }
 
