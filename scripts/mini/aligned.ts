@@ -283,9 +283,9 @@ export async function loadAligned(
   standardise([...learnt.map(({ clip }) => clip.sound), ...synthetic, ...recorded]);
   await ears.close();
   return [
-    [0.28, grid(true)],
-    [0.27, grid(false)],
-    [0.35, synthetic],
-    [0.1, recorded],
+    [0.32, grid(true)],
+    [0.4, grid(false)],
+    [0.2, synthetic],
+    [0.08, recorded],
   ];
 }

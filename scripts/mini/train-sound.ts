@@ -1,10 +1,10 @@
 /**
  * Trains the sound encoder of mini.
  *
- *     node --import tsx scripts/mini/train-sound.ts DATA phones|codes MINUTES
+ *     node --import tsx scripts/mini/train-sound.ts DATA phones|lips|codes MINUTES [RATE FROM TO]
  *
  * `phones` learns phones from synthesised speech (DATA/speech) and, from it and real voices, what a public embedding
- * hears (DATA/taught, see teach.ts); `codes` goes on from there with recordings whose words are known and with the
+ * hears (DATA/taught, see teach.ts); `lips` learns lip codes from ears that stay as they are, and `codes` all together, with recordings whose words are known and with the
  * lips of GRID. Writes DATA/sound-STAGE.safetensors.
  */
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ import { drawBatch, randomFrom, throughRoom, utterance } from './sound-data.ts';
 import { standardise, TAUGHT, taught } from './taught.ts';
 
 const [data, stage, minutes, rate = '1e-3', from = 'sound-phones', to = `sound-${stage}`] =
-  process.argv.slice(2) as [string, 'phones' | 'codes', string, string?, string?, string?];
+  process.argv.slice(2) as [string, 'phones' | 'lips' | 'codes', string, string?, string?, string?];
 const BATCH = 16;
 const ROWS = 200;
 const random = randomFrom(stage === 'phones' ? 11 : [...to].reduce((sum, c) => sum + c.charCodeAt(0), 12));
@@ -46,26 +46,28 @@ const lesson = teacherLoss(
   input('taught', [BATCH, TAUGHT, ROWS]),
   input('taughtWeight', [BATCH, 1, ROWS]),
 );
-const listening = add(phones, lesson);
+const listening = add(phones, mul(lesson, stage === 'phones' ? 1 : 2));
 const loss = stage === 'phones' ? listening : add(mul(listening, 0.3), codes);
 const initial = initialWeights(trainable.parameters, random, (name) => /^(ears|lips)\.\d+\.2\./.test(name));
-if (stage === 'codes') {
+if (stage !== 'phones') {
   const before = await openCheckpoint(join(data, `${from}.safetensors`));
   for (const name of before.entries.keys()) initial.set(name, await before.readFloat(name));
 }
+const LIPS = /^(mix|lips|codes)/;
 const used = new Map(
-  [...trainable.parameters].filter(([name]) => stage === 'codes' || !/^(mix|lips|codes)/.test(name)),
+  [...trainable.parameters].filter(([name]) => stage === 'codes' || LIPS.test(name) === (stage === 'lips')),
 );
 const frozen = [...trainable.parameters].filter(([name]) => !used.has(name));
 const trainer = await Trainer.start({
   groups: {
     sound: { parameters: used, initial, betas: [0.9, 0.98], weightDecay: 0.02, clipNorm: 1, ema: 0.999 },
+    ...(stage === 'lips' && { ears: { parameters: new Map(frozen), initial } }),
   },
   passes: {
     step: {
       loss,
       groups: ['sound'],
-      outputs: { phoneLoss: phones, lesson, ...(stage === 'codes' && { codeLoss: codes }) },
+      outputs: { phoneLoss: phones, lesson, ...(stage !== 'phones' && { codeLoss: codes }) },
     },
   },
 });

@@ -200,9 +200,9 @@ test('models and options that would name files of this machine are not taken', a
     { model: 'a/b' },
     { options: { models: '/etc' } },
     { options: { coords: '/etc/passwd' } },
-    { options: { saveCoords: '/tmp/x' } },
+    { options: { saveCoords: '/elsewhere/x' } },
     { options: { parsing: '/etc' } },
-    { options: { frames: '/tmp/x' } },
+    { options: { frames: '/elsewhere/x' } },
     { options: { overwrite: true } },
     { options: { threads: 256 } },
     { video: '/etc/passwd' },
@@ -210,7 +210,7 @@ test('models and options that would name files of this machine are not taken', a
     { video: { url: 'file:///etc/passwd' } },
     { video: '../../../../etc/passwd' },
     { video: `..%2f${video}` },
-    { output: '/tmp/x.mp4' },
+    { output: '/elsewhere/x.mp4' },
     { webhookUrl: 'http://a.example/' },
   ];
   for (const one of wrong) {
