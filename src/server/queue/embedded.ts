@@ -6,7 +6,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MuseTalkError } from '../../core/errors.ts';
 import { checkRoom, sameRequest } from './admission.ts';
-import { byTurn, FairOrder } from './fair-order.ts';
+import { changeEntry, entriesOf, replay } from './entries.ts';
+import { FairOrder } from './fair-order.ts';
 import {
   FINAL,
   type Job,
@@ -17,7 +18,9 @@ import {
   type Outcome,
   partId,
 } from './job.ts';
+import type { JobTable } from './job-table.ts';
 import { Journal, type JournalDisk } from './journal.ts';
+import { Leases } from './leases.ts';
 import {
   type Attempt,
   type Change,
@@ -42,27 +45,11 @@ export interface EmbeddedOptions {
   readonly compactAfter?: number;
 }
 
-interface Running {
-  readonly fence: number;
-  readonly controller: AbortController;
-  deadline: number;
-}
-
-/** A line of the journal: a job that came in, fields of one that changed (with the parts it was split into), or one that went. */
-interface Entry {
-  readonly job?: Job;
-  readonly parts?: readonly Job[];
-  readonly set?: string;
-  readonly fields?: Partial<Job>;
-  readonly drop?: string;
-}
-
 /** A queue in this process and a journal on its disk. */
 export class EmbeddedQueue implements Queue {
-  readonly #jobs = new Map<string, Job>();
-  readonly #keys = new Map<string, string>();
+  readonly #jobs: JobTable;
   readonly #adding = new Map<string, Promise<{ job: Job; created: boolean }>>();
-  readonly #running = new Map<string, Running>();
+  readonly #leases: Leases;
   /** When a job's next attempt may begin. */
   readonly #notBefore = new Map<string, number>();
   readonly #claims = new Map<string, number>();
@@ -79,10 +66,16 @@ export class EmbeddedQueue implements Queue {
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(journal: Journal, options: EmbeddedOptions) {
+  private constructor(journal: Journal, jobs: JobTable, options: EmbeddedOptions) {
     this.#journal = journal;
+    this.#jobs = jobs;
     this.#options = options;
     this.#clock = options.clock ?? (() => performance.now() / 1000);
+    this.#leases = new Leases(options.lease, this.#clock);
+    for (const job of jobs.values()) {
+      this.#sequence = Math.max(this.#sequence, job.sequence + 1);
+      if (!FINAL.has(job.state)) this.#order.restore(job);
+    }
   }
 
   /**
@@ -91,48 +84,17 @@ export class EmbeddedQueue implements Queue {
   static async open(folder: string, options: EmbeddedOptions): Promise<EmbeddedQueue> {
     await mkdir(folder, { recursive: true });
     const { journal, entries } = await Journal.open(join(folder, 'jobs.jsonl'), options.disk);
-    const queue = new EmbeddedQueue(journal, options);
-    queue.#replay(entries);
+    const queue = new EmbeddedQueue(journal, replay(entries), options);
     queue.#timer = setInterval(() => queue.sweep(), Math.min(1000, (options.lease * 1000) / 4));
     queue.#timer.unref();
     return queue;
   }
 
-  #replay(entries: readonly unknown[]): void {
-    for (const entry of entries as Entry[]) {
-      for (const job of [entry.job ?? [], entry.parts ?? []].flat()) this.#jobs.set(job.id, job);
-      if (entry.drop !== undefined) this.#jobs.delete(entry.drop);
-      else if (entry.set !== undefined) {
-        const job = this.#jobs.get(entry.set);
-        if (job) this.#jobs.set(job.id, withoutNulls({ ...job, ...entry.fields }));
-      }
-    }
-    this.#settleParts();
-    for (const job of this.#jobs.values()) {
-      if (job.key !== undefined) this.#keys.set(keyOf(job.owner, job.key), job.id);
-      this.#sequence = Math.max(this.#sequence, job.sequence + 1);
-      if (!FINAL.has(job.state)) this.#order.restore(job);
-      const waits = job.state === 'running' || (job.state === 'split' && this.#partsDone(job));
-      if (waits) this.#jobs.set(job.id, { ...job, state: 'queued' });
-    }
-  }
-
-  /** What a crash may have left undone: jobs end with a part that was given up, and parts go with their jobs. */
-  #settleParts(): void {
-    for (const { part, state, error, attempts, finished } of this.#jobs.values()) {
-      const job = part && this.#jobs.get(part.of);
-      if (job?.state === 'split' && FINAL.has(state) && state !== 'done')
-        this.#jobs.set(job.id, { ...job, state, error, attempts, finished });
-    }
-    for (const { id, part } of this.#jobs.values())
-      if (part && FINAL.has(this.#jobs.get(part.of)?.state ?? 'done')) this.#jobs.delete(id);
-  }
-
   async add(given: NewJob): Promise<{ job: Job; created: boolean }> {
     if (given.key === undefined) return { job: await this.#insert(given), created: true };
-    const key = keyOf(given.owner, given.key);
-    const known = this.#keys.get(key);
-    if (known !== undefined) return { job: sameRequest(this.#jobs.get(known)!, given), created: false };
+    const known = this.#jobs.byKey(given.owner, given.key);
+    if (known) return { job: sameRequest(known, given), created: false };
+    const key = JSON.stringify([given.owner, given.key]);
     const adding = this.#adding.get(key);
     if (adding) return { job: sameRequest((await adding).job, given), created: false };
     const promise = this.#insert(given).then((job) => ({ job, created: true }));
@@ -146,7 +108,7 @@ export class EmbeddedQueue implements Queue {
 
   async #insert({ webhook, ...given }: NewJob): Promise<Job> {
     const { limits } = this.#options;
-    const unfinished = this.#unfinished();
+    const unfinished = this.#jobs.unfinished();
     checkRoom(
       {
         own: unfinished.filter(({ owner }) => owner === given.owner).length,
@@ -166,9 +128,7 @@ export class EmbeddedQueue implements Queue {
     } finally {
       this.#arriving--;
     }
-    this.#jobs.set(job.id, job);
-    if (job.key !== undefined) this.#keys.set(keyOf(job.owner, job.key), job.id);
-    this.#tell(job);
+    this.#tell(this.#jobs.put(job));
     this.#wakeAll();
     return job;
   }
@@ -179,31 +139,23 @@ export class EmbeddedQueue implements Queue {
 
   async parts(id: string): Promise<Job[]> {
     const job = this.#jobs.get(id);
-    return job ? this.#partsOf(job) : [];
+    return job ? this.#jobs.partsOf(job) : [];
   }
 
   async byKey(owner: string, key: string): Promise<Job | undefined> {
-    return this.#jobs.get(this.#keys.get(keyOf(owner, key)) ?? '');
+    return this.#jobs.byKey(owner, key);
   }
 
-  async list(
-    owner: string,
-    { limit, before }: { limit: number; before?: string | undefined },
-  ): Promise<Job[]> {
-    const end = before === undefined ? Number.POSITIVE_INFINITY : (this.#jobs.get(before)?.sequence ?? 0);
-    return [...this.#jobs.values()]
-      .filter((job) => job.owner === owner && !job.part && job.sequence < end)
-      .sort((a, b) => b.sequence - a.sequence)
-      .slice(0, limit);
+  async list(owner: string, which: { limit: number; before?: string | undefined }): Promise<Job[]> {
+    return this.#jobs.list(owner, which);
   }
 
   async cancel(id: string): Promise<Job | undefined> {
     const job = this.#jobs.get(id);
     if (!job || FINAL.has(job.state)) return job;
-    const running = this.#running.get(id);
-    this.#running.delete(id);
+    const held = this.#leases.takeBack(id);
     const ended = await this.#end(job, { state: 'canceled' });
-    running?.controller.abort(new DOMException('the job was canceled', 'AbortError'));
+    held?.controller.abort(new DOMException('the job was canceled', 'AbortError'));
     return ended;
   }
 
@@ -211,24 +163,18 @@ export class EmbeddedQueue implements Queue {
     const job = this.#jobs.get(id);
     if (!job) return;
     await this.#journal.append({ drop: id });
-    this.#jobs.delete(id);
+    this.#jobs.drop(id);
     this.#notBefore.delete(id);
-    if (job.key !== undefined) this.#keys.delete(keyOf(job.owner, job.key));
     this.#tell(job, true);
     this.#compactIfLong();
   }
 
   async finishedBefore(time: number, limit: number): Promise<Job[]> {
-    return [...this.#jobs.values()]
-      .filter(({ state, part, finished = 0 }) => FINAL.has(state) && !part && finished < time)
-      .sort((a, b) => a.finished! - b.finished!)
-      .slice(0, limit);
+    return this.#jobs.finishedBefore(time, limit);
   }
 
   async withWebhook(): Promise<Job[]> {
-    return [...this.#jobs.values()].filter(
-      ({ state, webhook }) => FINAL.has(state) && webhook?.state === 'waiting',
-    );
+    return this.#jobs.withWebhook();
   }
 
   async setWebhook(id: string, webhook: JobWebhook): Promise<void> {
@@ -245,15 +191,13 @@ export class EmbeddedQueue implements Queue {
   }
 
   async counts(): Promise<QueueCounts> {
-    const unfinished = this.#unfinished();
+    const unfinished = this.#jobs.unfinished();
     const queued = unfinished.filter(({ state }) => state === 'queued').length;
     return { queued, running: unfinished.length - queued };
   }
 
   async position(job: Job): Promise<number | undefined> {
-    if (job.state !== 'queued') return undefined;
-    return [...this.#jobs.values()].filter((other) => other.state === 'queued' && byTurn(other, job) < 0)
-      .length;
+    return this.#jobs.position(job);
   }
 
   watch(listener: (change: Change) => void): () => void {
@@ -269,26 +213,20 @@ export class EmbeddedQueue implements Queue {
   async take(): Promise<Lease | undefined> {
     const now = this.#clock();
     if (this.#closed || now < this.#pausedUntil) return undefined;
-    let next: Job | undefined;
-    for (const job of this.#jobs.values()) {
-      if (job.state !== 'queued' || (this.#notBefore.get(job.id) ?? Number.NEGATIVE_INFINITY) > now) continue;
-      if (!next || byTurn(job, next) < 0) next = job;
-    }
+    const next = this.#jobs.next((id) => (this.#notBefore.get(id) ?? Number.NEGATIVE_INFINITY) <= now);
     if (!next) return undefined;
     this.#order.serve(next.turn);
     const fence = next.fence + 1;
-    const running = { fence, controller: new AbortController(), deadline: now + this.#options.lease };
-    this.#running.set(next.id, running);
-    const before = next;
+    this.#leases.give(next.id, fence);
     // A job whose parts are done goes on with what it began before.
     const started = (next.parts === undefined ? undefined : next.started) ?? Date.now();
-    const job = this.#put({ ...next, state: 'running', fence, started });
+    const job = this.#jobs.put({ ...next, state: 'running', fence, started });
     try {
       // On disk before anybody works under it, so that no number is ever given twice.
       await this.#write(job, { state: 'running', fence, started });
     } catch {
-      this.#running.delete(job.id);
-      this.#put({ ...before, fence });
+      this.#leases.takeBack(job.id);
+      this.#jobs.put({ ...next, fence });
       this.#pause(5);
       return undefined;
     }
@@ -298,19 +236,17 @@ export class EmbeddedQueue implements Queue {
 
   /** Says that a worker is alive; false when the lease is no longer its own. */
   beat({ job: { id }, fence }: Lease, progress?: JobProgress): boolean {
-    const running = this.#holder(id, fence);
     const job = this.#jobs.get(id);
-    if (!running || !job) return false;
-    running.deadline = this.#clock() + this.#options.lease;
-    if (progress) this.#tell(this.#put({ ...job, progress }));
+    if (!job || !this.#leases.prolong(id, fence)) return false;
+    if (progress) this.#tell(this.#jobs.put({ ...job, progress }));
     return true;
   }
 
   /** Writes how an attempt ended; false, and nothing is written, when its fence is not the newest. */
   async finish({ job: { id }, fence }: Lease, outcome: Outcome): Promise<boolean> {
     const job = this.#jobs.get(id);
-    if (!this.#holder(id, fence) || !job) return false;
-    this.#running.delete(id);
+    if (!job || !this.#leases.holds(id, fence)) return false;
+    this.#leases.takeBack(id);
     if (outcome.kind === 'done') {
       const { result, warnings } = outcome;
       await this.#end(job, { state: 'done', result, warnings, error: undefined });
@@ -334,9 +270,9 @@ export class EmbeddedQueue implements Queue {
       }),
     );
     const fields = { state: 'split', parts: parts.length, error: undefined, progress: undefined } as const;
-    for (const part of parts) this.#put(part);
-    this.#tell(this.#put({ ...job, ...fields }));
-    await this.#journal.append({ parts, set: id, fields: withNulls(fields) });
+    for (const part of parts) this.#jobs.put(part);
+    this.#tell(this.#jobs.put({ ...job, ...fields }));
+    await this.#journal.append({ parts, ...changeEntry(id, fields) });
   }
 
   /** The job goes on when all of its parts are done, and ends as the first one that is given up. */
@@ -344,25 +280,16 @@ export class EmbeddedQueue implements Queue {
     const job = this.#jobs.get(part!.of);
     if (job?.state !== 'split') return;
     if (state !== 'done') await this.#end(job, { state, error, attempts });
-    else if (this.#partsDone(job)) await this.#change(job, { state: 'queued' });
-  }
-
-  #partsOf({ id, parts = 0 }: Job): Job[] {
-    return Array.from({ length: parts }, (_, index) => this.#jobs.get(partId(id, index)) ?? []).flat();
-  }
-
-  #partsDone(job: Job): boolean {
-    return this.#partsOf(job).every(({ state }) => state === 'done');
+    else if (this.#jobs.partsDone(job)) await this.#change(job, { state: 'queued' });
   }
 
   /** The journal need not hear of it: parts of an ended job are forgotten when it is read. */
   #forgetParts(job: Job): void {
-    for (const { id } of this.#partsOf(job)) {
-      const running = this.#running.get(id);
-      this.#running.delete(id);
+    for (const { id } of this.#jobs.partsOf(job)) {
+      const held = this.#leases.takeBack(id);
       this.#notBefore.delete(id);
-      this.#jobs.delete(id);
-      running?.controller.abort(new DOMException('the job has ended', 'AbortError'));
+      this.#jobs.drop(id);
+      held?.controller.abort(new DOMException('the job has ended', 'AbortError'));
     }
   }
 
@@ -384,10 +311,9 @@ export class EmbeddedQueue implements Queue {
 
   /** Takes jobs from workers that have been silent for too long, and lets others begin whose time has come. */
   sweep(): void {
-    const now = this.#clock();
-    for (const [id, { fence, deadline, controller }] of this.#running) {
+    for (const { id, fence, controller } of this.#leases.expired()) {
       const job = this.#jobs.get(id);
-      if (deadline > now || !job) continue;
+      if (!job) continue;
       this.finish({ job, fence }, { kind: 'failed', error: lostError('it fell silent') }).catch(() => {});
       controller.abort(new MuseTalkError('WORKER_LOST', 'the lease ran out'));
     }
@@ -399,7 +325,7 @@ export class EmbeddedQueue implements Queue {
     const loops = Array.from({ length: count }, () => this.#loop(work, stop.signal));
     return async () => {
       stop.abort();
-      for (const { controller } of this.#running.values()) controller.abort(new WorkersStop());
+      this.#leases.stopAll(new WorkersStop());
       this.#wakeAll();
       await Promise.all(loops);
     };
@@ -407,12 +333,14 @@ export class EmbeddedQueue implements Queue {
 
   async #loop(work: Work, stop: AbortSignal): Promise<void> {
     while (!stop.aborted && !this.#closed) {
+      // Before it looks, so that what comes in meanwhile is not missed.
+      const woken = new Promise<void>((wake) => this.#wake.add(wake));
       const lease = await this.take();
       if (!lease) {
-        await new Promise<void>((wake) => this.#wake.add(wake));
+        await woken;
         continue;
       }
-      const { signal } = this.#running.get(lease.job.id)?.controller ?? { signal: AbortSignal.abort() };
+      const signal = this.#leases.signal(lease.job.id);
       const attempt: Attempt = { ...lease, signal, beat: (progress) => void this.beat(lease, progress) };
       const outcome = await work(attempt);
       // A full disk does not undo what was done: memory knows it, and the journal learns it with the next line.
@@ -427,15 +355,6 @@ export class EmbeddedQueue implements Queue {
     await this.#journal.close();
   }
 
-  #unfinished(): Job[] {
-    return [...this.#jobs.values()].filter(({ state, part }) => !FINAL.has(state) && !part);
-  }
-
-  #holder(id: string, fence: number): Running | undefined {
-    const running = this.#running.get(id);
-    return running?.fence === fence ? running : undefined;
-  }
-
   async #end(job: Job, fields: Partial<Job>): Promise<Job> {
     this.#notBefore.delete(job.id);
     this.#forgetParts(job);
@@ -447,20 +366,15 @@ export class EmbeddedQueue implements Queue {
   }
 
   async #change(job: Job, fields: Partial<Job>): Promise<Job> {
-    const changed = this.#put({ ...job, ...fields });
+    const changed = this.#jobs.put({ ...job, ...fields });
     this.#tell(changed);
     await this.#write(changed, fields);
     this.#compactIfLong();
     return changed;
   }
 
-  #put(job: Job): Job {
-    this.#jobs.set(job.id, job);
-    return job;
-  }
-
-  #write(job: Job, { progress: _, ...fields }: Partial<Job>): Promise<void> {
-    return this.#journal.append({ set: job.id, fields: withNulls(fields) });
+  #write({ id }: Job, fields: Partial<Job>): Promise<void> {
+    return this.#journal.append(changeEntry(id, fields));
   }
 
   #tell(changed: Job, removed = false): void {
@@ -483,25 +397,11 @@ export class EmbeddedQueue implements Queue {
     const { compactAfter = 2000 } = this.#options;
     if (this.#compacting || this.#closed || this.#journal.lines < compactAfter + 4 * this.#jobs.size) return;
     this.#compacting = true;
-    const records = () => [...this.#jobs.values()].map(({ progress: _, ...job }) => ({ job }));
     this.#journal
-      .rewrite(records)
+      .rewrite(() => entriesOf(this.#jobs))
       .catch(() => {})
       .finally(() => {
         this.#compacting = false;
       });
   }
-}
-
-function keyOf(owner: string, key: string): string {
-  return JSON.stringify([owner, key]);
-}
-
-function withoutNulls(job: Job): Job {
-  return Object.fromEntries(Object.entries(job).filter(([, value]) => value !== null)) as unknown as Job;
-}
-
-/** JSON has no undefined: a field that was cleared is written as null. */
-function withNulls(fields: Partial<Job>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value ?? null]));
 }
