@@ -18,7 +18,9 @@ export async function scratch(t: TestContext): Promise<string> {
 /** Makes a file with the FFmpeg that the code under test uses; arguments as on the command line, output last. */
 export async function make(output: string, ...args: string[]): Promise<string> {
   const { path } = await findTool('ffmpeg');
-  execFileSync(path, ['-hide_banner', '-v', 'error', '-nostdin', '-y', ...args, output], { timeout: 300_000 });
+  execFileSync(path, ['-hide_banner', '-v', 'error', '-nostdin', '-y', ...args, output], {
+    timeout: 300_000,
+  });
   return output;
 }
 
