@@ -1,7 +1,6 @@
 // Workers and services that die, hang or stop at random: each job ends once, with the frames it would have had alone.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,51 +10,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  client,
-  FRAMES_RUNNER,
-  type Json,
-  shortVideo,
-  spokenWav,
-  type TestService,
-  testService,
-} from '../../test/service.ts';
+import { addJob, addJobs, type Calls, checkJobs } from '../../test/counted-jobs.ts';
+import { client, FRAMES_RUNNER, type TestService, testService } from '../../test/service.ts';
 
 const FULL = process.env.MUSETALK_FULL === '1';
 const JOBS = FULL ? 50 : 6;
 const FRAMES = 12;
-
-/** What the runner of tests makes of these inputs. */
-async function framesAlone(orders: string): Promise<string> {
-  const [video, sound] = [await shortVideo(), spokenWav(orders)];
-  return Array.from({ length: FRAMES }, (_, i) =>
-    createHash('sha256').update(video).update(sound).update(String(i)).digest('hex'),
-  ).join('\n');
-}
-
-type Calls = Pick<TestService, 'ask' | 'json' | 'post' | 'upload' | 'ended'>;
-
-async function addJobs(service: Calls, count: number, delay: number) {
-  const jobs: { id: string; orders: string }[] = [];
-  for (let i = 0; i < count; i++) {
-    const orders = `frames=${FRAMES} delay=${delay} number=${i}`;
-    const video = await service.upload(await shortVideo());
-    const sound = await service.upload(spokenWav(orders));
-    jobs.push({ id: (await service.post(201, '/v1/dubs', { video, sound })).id, orders });
-  }
-  return jobs;
-}
-
-async function checkAll(service: Calls, jobs: readonly { id: string; orders: string }[]): Promise<Json[]> {
-  const dubs = [];
-  for (const { id, orders } of jobs) {
-    const dub = await service.ended(id);
-    assert.equal(dub.status, 'COMPLETED', JSON.stringify(dub.error));
-    assert.equal(await (await service.ask(`/v1/dubs/${id}/result`)).text(), await framesAlone(orders));
-    dubs.push(dub);
-  }
-  return dubs;
-}
 
 /** Counts the endings of each job. */
 function countEnds(service: TestService): Map<string, number> {
@@ -79,8 +39,8 @@ test(`${JOBS} jobs with workers killed at random end once each, with the same fr
     kill(pids[(random >> 8) % pids.length]!, 'SIGKILL');
     killed++;
   });
-  const jobs = await addJobs(service, JOBS, 40);
-  const dubs = await checkAll(service, jobs);
+  const jobs = await addJobs(service, JOBS, { frames: FRAMES, delay: 40 });
+  const dubs = await checkJobs(service, jobs);
   const lost = dubs.reduce((sum, { attempts }) => sum + attempts, 0);
   t.diagnostic(`${killed} workers were killed, ${lost} of them at work`);
   assert.ok(killed > 1, `${killed} workers were killed`);
@@ -89,22 +49,20 @@ test(`${JOBS} jobs with workers killed at random end once each, with the same fr
 
 test('a worker that is stopped beyond its lease loses the job, and does no harm when it goes on', async (t) => {
   const service = await testService(t, { workers: 1, lease: 2, attempts: 20 });
-  const [job] = await addJobs(service, 1, 60);
+  const [job] = await addJobs(service, 1, { frames: FRAMES, delay: 60 });
   while (!((await service.json(200, `/v1/dubs/${job!.id}`)).progress?.done > 2)) await sleep(10);
   const [stopped] = service.workers();
   kill(stopped!, 'SIGSTOP');
-  const [dub] = await checkAll(service, [job!]);
+  const [dub] = await checkJobs(service, [job!]);
   assert.ok(dub.attempts >= 1);
   kill(stopped!, 'SIGCONT');
   await sleep(50);
-  await checkAll(service, [job!]);
+  await checkJobs(service, [job!]);
 });
 
 test('a worker whose program hangs is ended with its lease, and the job given up in the end', async (t) => {
   const service = await testService(t, { workers: 1, lease: 2, attempts: 2 });
-  const video = await service.upload(await shortVideo());
-  const sound = await service.upload(spokenWav('frames=4 hang=2'));
-  const { id } = await service.post(201, '/v1/dubs', { video, sound });
+  const { id } = await addJob(service, 4, 'hang=2');
   const dub = await service.ended(id);
   assert.deepEqual([dub.status, dub.error.code, dub.attempts], ['FAILED', 'WORKER_LOST', 2]);
 });
@@ -113,7 +71,7 @@ test('a service that is killed goes on at its next start, where it was; nothing 
   const folder = await mkdtemp(join(tmpdir(), 'killed-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const first = await startProcess(t, folder);
-  const jobs = await addJobs(first.calls, 4, 30);
+  const jobs = await addJobs(first.calls, 4, { frames: FRAMES, delay: 30 });
   while ((await first.calls.json(200, `/v1/dubs/${jobs[0]!.id}`)).status === 'PENDING') await sleep(10);
   const workers = childrenOf(first.child.pid!);
   first.child.kill('SIGKILL');
@@ -121,7 +79,7 @@ test('a service that is killed goes on at its next start, where it was; nothing 
   for (let i = 0; i < 250 && workers.some(alive); i++) await sleep(20);
   assert.deepEqual(workers.filter(alive), [], 'workers end with their service');
   const second = await startProcess(t, folder);
-  await checkAll(second.calls, jobs);
+  await checkJobs(second.calls, jobs);
   for (const line of (await readFile(join(folder, 'queue', 'jobs.jsonl'), 'utf8')).trimEnd().split('\n'))
     JSON.parse(line);
   for (const { id } of jobs) await second.calls.json(204, `/v1/dubs/${id}`, { method: 'DELETE' });

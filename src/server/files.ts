@@ -86,10 +86,9 @@ export class Files {
    */
   async openWork(id: string, fence: number, part?: number): Promise<string> {
     const folder = this.job(id);
-    const stem = part === undefined ? 'work' : partStem(part);
-    const place = (number: number) => join(folder, `${stem}-${number}`);
+    const place = (number: number) => join(folder, workName(number, part));
     const own = place(fence);
-    const older = (await attemptsIn(folder, stem)).filter((other) => other < fence);
+    const older = (await fencesIn(folder, part)).filter((other) => other < fence);
     const newest = Math.max(...older);
     if (older.length > 0) await rename(place(newest), own).catch(ignoreMissing);
     for (const other of older) await rm(place(other), { recursive: true, force: true });
@@ -108,9 +107,16 @@ export class Files {
   }
 }
 
-/** The name of an attempt's folder. */
-export function workName(fence: number): string {
-  return `work-${fence}`;
+/** The name of the folder of an attempt at a job, or at a part of it. */
+export function workName(fence: number, part?: number): string {
+  return `${part === undefined ? 'work' : `part-${part}`}-${fence}`;
+}
+
+/** The numbers of the attempts at a job, or at a part of it, among the names in its folder. */
+export function fencesAmong(names: readonly string[], part?: number): number[] {
+  const stem = workName(0, part).slice(0, -1);
+  const endings = names.flatMap((name) => (name.startsWith(stem) ? name.slice(stem.length) : []));
+  return endings.filter((text) => /^\d+$/.test(text)).map(Number);
 }
 
 /** The name of an input in its job's folder: the video, then the sounds. */
@@ -121,21 +127,13 @@ export function inputName(index: number): string {
 /** The folders that the newest attempts at the parts of a job left, in the order of the parts. */
 export async function partFolders(folder: string, count: number): Promise<string[]> {
   const folders: string[] = [];
-  for (let part = 0; part < count; part++) {
-    const stem = partStem(part);
-    folders.push(join(folder, `${stem}-${Math.max(0, ...(await attemptsIn(folder, stem)))}`));
-  }
+  for (let part = 0; part < count; part++)
+    folders.push(join(folder, workName(Math.max(0, ...(await fencesIn(folder, part))), part)));
   return folders;
 }
 
-function partStem(part: number): string {
-  return `part-${part}`;
-}
-
-async function attemptsIn(folder: string, stem: string): Promise<number[]> {
-  const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
-  const fences = names.flatMap((name) => (name.startsWith(`${stem}-`) ? name.slice(stem.length + 1) : []));
-  return fences.filter((text) => /^\d+$/.test(text)).map(Number);
+async function fencesIn(folder: string, part: number | undefined): Promise<number[]> {
+  return fencesAmong((await readdir(folder).catch(ignoreMissing)) ?? [], part);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

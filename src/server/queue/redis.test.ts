@@ -1,21 +1,16 @@
 // The service on a real Redis or Valkey: the same promises as with the embedded queue.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
+import { addJob, addJobs, checkJobs } from '../../../test/counted-jobs.ts';
 import { findRedis, redisServer } from '../../../test/redis-server.ts';
-import {
-  FRAMES_RUNNER,
-  shortVideo,
-  spokenWav,
-  type TestService,
-  testService,
-} from '../../../test/service.ts';
+import { FRAMES_RUNNER, testService } from '../../../test/service.ts';
 import { checkSplitJobs } from '../../../test/split-jobs.ts';
+import type { Job } from './job.ts';
 import { RedisQueue } from './redis.ts';
 
 const FULL = process.env.MUSETALK_FULL === '1';
@@ -107,37 +102,6 @@ test('a job that is split ends with its parts, whichever way they end', {
   await queue.close();
 });
 
-async function framesAlone(orders: string): Promise<string> {
-  const [video, sound] = [await shortVideo(), spokenWav(orders)];
-  return Array.from({ length: FRAMES }, (_, i) =>
-    createHash('sha256').update(video).update(sound).update(String(i)).digest('hex'),
-  ).join('\n');
-}
-
-async function addJobs(service: TestService, count: number, delay: number) {
-  const jobs: { id: string; orders: string }[] = [];
-  for (let i = 0; i < count; i++) {
-    const orders = `frames=${FRAMES} delay=${delay} number=${i}`;
-    const [video, sound] = [
-      await service.upload(await shortVideo()),
-      await service.upload(spokenWav(orders)),
-    ];
-    jobs.push({ id: (await service.post(201, '/v1/dubs', { video, sound })).id, orders });
-  }
-  return jobs;
-}
-
-async function checkAll(
-  service: TestService,
-  jobs: readonly { id: string; orders: string }[],
-): Promise<void> {
-  for (const { id, orders } of jobs) {
-    const dub = await service.ended(id);
-    assert.equal(dub.status, 'COMPLETED', JSON.stringify(dub.error));
-    assert.equal(await (await service.ask(`/v1/dubs/${id}/result`)).text(), await framesAlone(orders));
-  }
-}
-
 async function startWorker(t: TestContext, url: string, folder: string): Promise<ChildProcess> {
   const path = fileURLToPath(new URL('../../../test/worker-process.ts', import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', path, url, folder, FRAMES_RUNNER], {
@@ -178,14 +142,14 @@ test(`${JOBS} jobs end once each though workers are killed and stopped, and Redi
     }
     for (const pid of service.workers().slice(0, 1)) process.kill(pid, 'SIGKILL');
   });
-  const jobs = await addJobs(service, JOBS, 50);
+  const jobs = await addJobs(service, JOBS, { frames: FRAMES, delay: 50 });
   stopped.kill('SIGSTOP');
   while (ends.size < JOBS / 3) await sleep(20);
   await redis.restart();
-  await checkAll(service, jobs);
+  await checkJobs(service, jobs);
   stopped.kill('SIGCONT');
   await sleep(100);
-  await checkAll(service, jobs);
+  await checkJobs(service, jobs);
   t.diagnostic(`${killed} workers were killed`);
   for (const { id } of jobs) {
     assert.equal(ends.get(id)?.size ?? 1, 1, 'it ended at one time');
@@ -198,6 +162,45 @@ test(`${JOBS} jobs end once each though workers are killed and stopped, and Redi
   stopped.kill('SIGTERM');
   await once(stopped, 'close');
   await service.close(); // before Redis, which the hooks end first
+});
+
+test('a part whose machine dies as a whole goes to another after the lease, and the job ends once', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
+  const redis = await redisServer(t, program!);
+  const service = await testService(t, { queue: redis.url, workers: 0, lease: 5 });
+  const { queue } = service.service;
+  const machines = await Promise.all([0, 1].map(() => startWorker(t, redis.url, service.folder)));
+  const ends = new Set<number>();
+  const fences = new Map<string, number>();
+  queue.watch(({ job }) => job?.finished !== undefined && ends.add(job.finished));
+  const job = await addJob(service, 24, 'delay=100 split=2');
+  const parts = async () => {
+    const all = await queue.parts(job.id);
+    for (const { id, fence } of all) fences.set(id, fence);
+    return all;
+  };
+  const works = ({ state, progress }: Job) => state === 'running' && (progress?.done ?? 0) > 2;
+  while ((await parts()).filter(works).length < 2) await sleep(10);
+  const died = performance.now();
+  machines[0]!.kill('SIGKILL');
+  while (![...fences.values()].includes(2)) {
+    await parts();
+    await sleep(10);
+  }
+  t.diagnostic(`another took the part ${Math.round(performance.now() - died)} ms after its machine died`);
+  await checkJobs(service, [job]);
+  assert.deepEqual([...fences.values()].sort(), [1, 2], 'the other part was drawn once');
+  assert.equal(ends.size, 1, 'it ended at one time');
+  await service.json(204, `/v1/dubs/${job.id}`, { method: 'DELETE' });
+  assert.deepEqual(
+    (await service.traces()).filter((path) => path.includes('jobs/')),
+    [],
+  );
+  machines[1]!.kill('SIGTERM');
+  await once(machines[1]!, 'close');
+  await service.close();
 });
 
 test('a clock that was an hour ahead, or behind, delays no job', { skip, timeout: 60_000 }, async (t) => {

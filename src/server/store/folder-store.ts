@@ -34,10 +34,12 @@ export class FolderStore implements Store {
     }
   }
 
-  /** What an attempt left is taken over, or removed, by the next one. */
-  async remove(job: string, attempt?: string): Promise<void> {
-    if (attempt === undefined) await this.#files.removeJob(job);
+  async remove(job: string): Promise<void> {
+    await this.#files.removeJob(job);
   }
+
+  /** What an attempt left is taken over, or removed, by the next one. */
+  async forget(): Promise<void> {}
 
   async *jobs(): AsyncGenerator<string> {
     yield* (await readdir(this.#files.jobs)).filter(isId);

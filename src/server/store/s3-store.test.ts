@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { addJob, checkJobs } from '../../../test/counted-jobs.ts';
 import { findRedis, redisServer } from '../../../test/redis-server.ts';
 import { type S3Server, s3Server, useS3Keys } from '../../../test/s3-server.ts';
 import { FRAMES_RUNNER, filesUnder, shortVideo, spokenWav, testService } from '../../../test/service.ts';
 import { Files, newId } from '../files.ts';
-import { startWorker } from '../worker.ts';
+import { type RunningWorker, startWorker } from '../worker.ts';
 import { S3Store } from './s3-store.ts';
 import type { Store, StoredFile, StoreOptions } from './store.ts';
 
@@ -64,6 +65,18 @@ async function lifeOf(t: TestContext, options: StoreOptions): Promise<void> {
     ['sound', 'video'],
     'results of attempts stay there',
   );
+  for (const name of ['work-2/plan/a', 'part-0-1/0', 'part-0-2/0', 'part-1-1/0', 'part-10-7/0']) {
+    await put(files, job, name, name);
+    await store.save(job, [name]);
+  }
+  await store.release(job);
+  await put(files, job, 'part-0-1/1', 'of an attempt that was cut off here');
+  await put(files, job, 'part-1-2/0', 'of one that goes on from what the store has');
+  await store.load(job, { whole: true, parts: 2 });
+  assert.deepEqual((await filesUnder(files.job(job))).sort(), [
+    ...['part-0-1/1', 'part-0-2/0', 'part-1-2/0', 'sound', 'video', 'work-2/plan/a'],
+  ]);
+  await store.forget(job, { allBut: 'work-1' });
 
   const ask = (name: string, headers = {}, method = 'GET') => store.file(job, name, { method, headers });
   const whole = await ask('work-1/result.mp4');
@@ -88,7 +101,7 @@ async function lifeOf(t: TestContext, options: StoreOptions): Promise<void> {
   const ids: string[] = [];
   for await (const id of store.jobs()) ids.push(id);
   assert.ok(ids.includes(job) && ids.includes(other));
-  await store.remove(job, 'work-1');
+  await store.forget(job, { only: 'work-1' });
   assert.equal(await ask('work-1/result.mp4'), undefined);
   assert.equal(String(await store.bytes(job, 'sound')), 'speech');
   for (const id of [job, other]) await store.remove(id);
@@ -215,18 +228,62 @@ test('a service with its files in a bucket: dubbed, watched, fetched in parts, d
 });
 
 const redis = findRedis();
-test('machines without a common folder share a bucket; what a late one brings after a DELETE goes again', {
-  skip: redis === undefined,
-  timeout: 60_000,
-}, async (t) => {
+
+/** A service without workers of its own, and machines that work for it, each with a folder of its own. */
+async function apart(t: TestContext, machines: number) {
   const { options, s3 } = await server(t);
   const { url } = await redisServer(t, redis!);
   const service = await testService(t, { ...options, queue: url, workers: 0 });
-  const scratch = await mkdtemp(join(tmpdir(), 'scratch-'));
-  t.after(() => rm(scratch, { recursive: true, force: true }));
   const work = { workers: 1, lease: 5, attempts: 3, splitSeconds: 0, report: 'off' } as const;
-  const settings = { queue: url, data: scratch, ...work };
-  const worker = await startWorker({ ...options, ...settings }, { runner: FRAMES_RUNNER });
+  const folders: string[] = [];
+  const workers: RunningWorker[] = [];
+  for (let i = 0; i < machines; i++) {
+    const data = await mkdtemp(join(tmpdir(), 'scratch-'));
+    folders.push(data);
+    t.after(() => rm(data, { recursive: true, force: true }));
+    workers.push(await startWorker({ ...options, queue: url, data, ...work }, { runner: FRAMES_RUNNER }));
+  }
+  const close = async () => {
+    for (const worker of workers) await worker.close();
+    await service.close();
+  };
+  return { s3, service, folders, close };
+}
+
+/** Waits some seconds for something to be empty. */
+async function emptied(what: () => Promise<string[]> | string[]): Promise<void> {
+  for (let i = 0; i < 500 && (await what()).length > 0; i++)
+    await new Promise((done) => setTimeout(done, 10));
+  assert.deepEqual(await what(), []);
+}
+
+test('a split job is shared by machines that have only the bucket in common, and made as if by one', {
+  skip: redis === undefined,
+  timeout: 60_000,
+}, async (t) => {
+  const { s3, service, folders, close } = await apart(t, 2);
+  const job = await addJob(service, 12, 'delay=50 split=4');
+  const worked = new Set<string>();
+  const looking = setInterval(async () => {
+    for (const folder of folders)
+      if ((await filesUnder(folder)).some((path) => /part-\d-1.frames/.test(path))) worked.add(folder);
+  }, 10);
+  await checkJobs(service, [job]);
+  clearInterval(looking);
+  assert.equal(worked.size, 2, 'both machines drew');
+  const others = () => [...s3.objects.keys()].filter((key) => /work-1|part-/.test(key));
+  await emptied(others);
+  for (const folder of folders) await emptied(() => filesUnder(folder));
+  await service.json(204, `/v1/dubs/${job.id}`, { method: 'DELETE' });
+  assert.deepEqual([...s3.objects.keys()], []);
+  await close();
+});
+
+test('what a late machine brings after a DELETE goes again', {
+  skip: redis === undefined,
+  timeout: 60_000,
+}, async (t) => {
+  const { s3, service, folders, close } = await apart(t, 1);
   const video = await service.upload(await shortVideo());
   const sound = await service.upload(spokenWav('frames=3'));
   const { id } = await service.post(201, '/v1/dubs', { video, sound });
@@ -250,14 +307,9 @@ test('machines without a common folder share a bucket; what a late one brings af
   const second = await service.post(201, '/v1/dubs', { video, sound: late });
   while (!deleted) await new Promise((done) => setTimeout(done, 10));
   await deleted;
-  const left = () => [...s3.objects.keys()].filter((key) => key.includes(second.id));
-  for (let i = 0; i < 300 && left().length > 0; i++) await new Promise((done) => setTimeout(done, 10));
-  assert.deepEqual(left(), []);
+  await emptied(() => [...s3.objects.keys()].filter((key) => key.includes(second.id)));
   await service.json(204, `/v1/dubs/${id}`, { method: 'DELETE' });
   assert.deepEqual([...s3.objects.keys()], []);
-  for (let i = 0; i < 300 && (await filesUnder(scratch)).length > 0; i++)
-    await new Promise((done) => setTimeout(done, 10));
-  assert.deepEqual(await filesUnder(scratch), [], 'nothing stays on the disk of the worker');
-  await worker.close();
-  await service.close();
+  await emptied(() => filesUnder(folders[0]!));
+  await close();
 });

@@ -1,20 +1,23 @@
 /** Inputs and results in a bucket of an S3-compatible store; each machine works in a folder of its own. */
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { MuseTalkError } from '../../core/errors.ts';
 import { cannotWrite } from '../../media/output.ts';
-import { type Files, isId, sizeOf } from '../files.ts';
+import { type Files, fencesAmong, isId, sizeOf, workName } from '../files.ts';
 import { S3 } from './s3.ts';
-import type { FileRequest, Store, StoredFile, StoreOptions } from './store.ts';
+import type { FileRequest, LoadOptions, Store, StoredFile, StoreOptions } from './store.ts';
 
 /** Headers of a request that go on to the store. */
 const ASKED = ['range', 'if-range', 'if-none-match', 'if-modified-since'];
 
 /** Headers of its answer that go on to the caller. */
 const TOLD = ['content-length', 'content-range', 'accept-ranges', 'etag', 'last-modified'];
+
+/** Names of files within a job; nothing else of the bucket is written to this machine's disk. */
+const NAME = /^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/;
 
 /** Milliseconds that the store may take to say that it is there. */
 const CHECK_MS = 10_000;
@@ -53,15 +56,23 @@ export class S3Store implements Store {
     for (const name of names) await this.#s3.put(this.#key(job, name), join(folder, name), signal);
   }
 
-  async load(job: string, signal?: AbortSignal): Promise<void> {
+  async load(job: string, { whole = false, parts = 0, signal }: LoadOptions = {}): Promise<void> {
     const folder = this.#files.job(job);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const prefix = this.#key(job, '');
-    for await (const { key, bytes } of this.#s3.list(prefix, signal)) {
-      const name = key.slice(prefix.length);
-      if (!/^[\w-][\w.-]*$/.test(name)) continue; // of an attempt
+    const kept = new Map<string, number>();
+    for await (const { key, bytes } of this.#s3.list(prefix, signal))
+      kept.set(key.slice(prefix.length), bytes);
+    const here = await readdir(folder);
+    const there = [...new Set([...kept.keys()].map(folderOf))];
+    const attempts = [...(whole ? [undefined] : []), ...Array.from({ length: parts }, (_, part) => part)];
+    const wanted = new Set(['', ...attempts.flatMap((part) => newestIn(there, here, part) ?? [])]);
+    for (const [name, bytes] of kept) {
+      if (!wanted.has(folderOf(name)) || !NAME.test(name)) continue;
       const path = join(folder, name);
-      if ((await sizeOf(path)) !== bytes) await this.#fetch(key, path, signal);
+      if ((await sizeOf(path)) === bytes) continue;
+      await mkdir(dirname(path), { recursive: true });
+      await this.#fetch(`${prefix}${name}`, path, signal);
     }
   }
 
@@ -71,15 +82,17 @@ export class S3Store implements Store {
       await answer.body?.cancel();
       throw new MuseTalkError('UNAVAILABLE', 'an input of the job is not in the store any more');
     }
+    // Another program of this machine may be fetching the same file.
+    const coming = `${path}.${process.pid}.part`;
     try {
-      const file = createWriteStream(`${path}.part`, { mode: 0o600 });
+      const file = createWriteStream(coming, { mode: 0o600 });
       await pipeline(Readable.fromWeb(answer.body), file, signal ? { signal } : {});
       const expected = answer.headers.get('content-length');
-      if (expected !== null && (await sizeOf(`${path}.part`)) !== Number(expected))
+      if (expected !== null && (await sizeOf(coming)) !== Number(expected))
         throw new MuseTalkError('UNAVAILABLE', 'an input came from the store in part');
-      await rename(`${path}.part`, path);
+      await rename(coming, path);
     } catch (error) {
-      await rm(`${path}.part`, { force: true });
+      await rm(coming, { force: true });
       signal?.throwIfAborted();
       if (error instanceof MuseTalkError) throw error;
       if ('syscall' in (error as object)) throw cannotWrite(path, error);
@@ -121,9 +134,18 @@ export class S3Store implements Store {
     return found ? bytes : undefined;
   }
 
-  async remove(job: string, attempt?: string): Promise<void> {
-    if (attempt === undefined) await this.#files.removeJob(job);
-    await this.#s3.remove(this.#key(job, attempt === undefined ? '' : `${attempt}/`));
+  async remove(job: string): Promise<void> {
+    await this.#files.removeJob(job);
+    await this.#s3.remove(this.#key(job, ''));
+  }
+
+  async forget(job: string, attempts: { only: string } | { allBut: string }): Promise<void> {
+    const folders: string[] = [];
+    if ('only' in attempts) folders.push(attempts.only);
+    else
+      for await (const name of this.#s3.folders(this.#key(job, '')))
+        if (name !== attempts.allBut) folders.push(name);
+    for (const name of folders) await this.#s3.remove(this.#key(job, `${name}/`));
   }
 
   async *jobs(): AsyncGenerator<string> {
@@ -140,6 +162,19 @@ export class S3Store implements Store {
   #key(job: string, name: string): string {
     return `${this.#prefix}jobs/${job}/${name}`;
   }
+}
+
+function folderOf(name: string): string {
+  return name.slice(0, Math.max(0, name.indexOf('/')));
+}
+
+/**
+ * The folder of the newest attempt at the whole job, or at a part of it, of those in the store; none where a newer
+ * one is here, which went on from it.
+ */
+function newestIn(there: readonly string[], here: readonly string[], part: number | undefined) {
+  const [newest, own] = [there, here].map((names) => Math.max(0, ...fencesAmong(names, part)));
+  return newest! > 0 && newest! >= own! ? workName(newest!, part) : undefined;
 }
 
 /** @throws MuseTalkError BAD_OPTION. */

@@ -21,9 +21,18 @@ export interface FileRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
+/** What is brought beside what belongs to the job as a whole. */
+export interface LoadOptions {
+  /** What the newest attempt at the whole job saved. */
+  readonly whole?: boolean;
+  /** What the newest attempts at its parts saved, of which there are so many. */
+  readonly parts?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Where inputs and results of jobs lie, for all machines that work on them. Files are named within their job: `video`
- * and `log.txt` belong to it as a whole, `work-3/result.mp4` to one attempt.
+ * and `log.txt` belong to it as a whole, `work-3/result.mp4` to one attempt, `part-0-1/…` to one at a part.
  *
  * Work itself is done in a folder on a disk of the machine at hand. Where the store is that folder, saving and loading
  * do nothing.
@@ -31,16 +40,22 @@ export interface FileRequest {
 export interface Store {
   /** Keeps files that lie in the job's folder on this machine. @throws MuseTalkError UNAVAILABLE, CANNOT_WRITE. */
   save(job: string, names: readonly string[], signal?: AbortSignal): Promise<void>;
-  /** Brings what belongs to a job as a whole, and is not here yet, into its folder. @throws MuseTalkError UNAVAILABLE. */
-  load(job: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Brings what belongs to a job as a whole, and is not here yet, into its folder.
+   *
+   * @throws MuseTalkError UNAVAILABLE.
+   */
+  load(job: string, options?: LoadOptions): Promise<void>;
   /** The job's folder on this machine is needed no more. */
   release(job: string): Promise<void>;
   /** A file, or the part of it that is asked for; undefined where there is none. */
   file(job: string, name: string, request: FileRequest): Promise<StoredFile | undefined>;
   /** All bytes of a small file, or the first `most` of a large one; undefined where there is none. */
   bytes(job: string, name: string, most?: number): Promise<Buffer | undefined>;
-  /** Removes a job, here and wherever it is kept, or what one attempt at it left. */
-  remove(job: string, attempt?: string): Promise<void>;
+  /** Removes a job, here and wherever it is kept. */
+  remove(job: string): Promise<void>;
+  /** Removes what attempts saved: one of them, or all but one. */
+  forget(job: string, attempts: { readonly only: string } | { readonly allBut: string }): Promise<void>;
   /** Ids of all jobs of which something is kept. */
   jobs(): AsyncIterable<string>;
   /** Whether it answers. */

@@ -1,10 +1,7 @@
 /** The workers of this process: they take jobs from the queue and run each in a process of its own. */
 import type { WorkerOptions } from '../../options/serve.ts';
-import type { Files } from '../files.ts';
 import { wholeId } from '../queue/job.ts';
-import type { Queue } from '../queue/queue.ts';
-import type { Store } from '../store/store.ts';
-import { storedWork } from '../store/stored-work.ts';
+import { StoredWork, type WorkPlace } from '../store/stored-work.ts';
 import { workIn } from './attempt.ts';
 import { WorkerPool } from './pool.ts';
 import type { RunnerSettings } from './runner.ts';
@@ -20,23 +17,8 @@ export interface WorkersOptions {
 }
 
 /** What the options say of the work itself. */
-export function runnerSettings({
-  models,
-  threads,
-  store,
-  splitSeconds,
-  report,
-}: WorkerOptions): RunnerSettings {
-  // Parts read what their job has prepared, which lies in the shared folder and is not sent anywhere.
-  const shared = store === 'folder';
-  return { models, threads, splitSeconds: shared ? splitSeconds : 0, report: report === 'on' };
-}
-
-/** Where jobs come from, and where their files lie. */
-export interface WorkPlace {
-  readonly files: Files;
-  readonly store: Store;
-  readonly queue: Queue;
+export function runnerSettings({ models, threads, splitSeconds, report }: WorkerOptions): RunnerSettings {
+  return { models, threads, splitSeconds, report: report === 'on' };
 }
 
 /** Workers that run. */
@@ -48,13 +30,12 @@ export interface Workers {
 }
 
 /** Starts taking jobs. */
-export function startWorkers(
-  { files, store, queue }: WorkPlace,
-  { count, lease, runner, settings }: WorkersOptions,
-): Workers {
+export function startWorkers(place: WorkPlace, { count, lease, runner, settings }: WorkersOptions): Workers {
   const pool = new WorkerPool({ runner: runner ?? dubRunner(), beat: lease / 4 });
   const running = new Map<string, Set<Promise<unknown>>>();
-  const work = storedWork(files, store, workIn(files, pool, settings), lease / 4);
+  const { files, queue } = place;
+  const stored = new StoredWork(place, lease / 4);
+  const work = stored.around(workIn(files, pool, settings));
   const stop =
     count === 0
       ? async () => {}
@@ -75,6 +56,7 @@ export function startWorkers(
       const stopped = stop();
       await pool.close();
       await stopped;
+      await stored.close();
     },
   };
 }
