@@ -4,12 +4,11 @@
  */
 import type { Image } from '../image/image.ts';
 import { distance, middleOf } from './choice.ts';
-import { CutDetector } from './cuts.ts';
 import type { FaceChoice, FacePoint, FoundFace, FrameFace, NumberedImage } from './finder.ts';
 import { type FaceSight, plain, type SeenFace, Shot } from './shot.ts';
 
 /** A choice that is not made in the first frame of a shot. */
-export type LateChoice = 'speaking' | (FacePoint & { readonly frame: number });
+type LateChoice = 'speaking' | (FacePoint & { readonly frame: number });
 
 /** Faces that are followed side by side at most, the largest ones. */
 const MOST_FACES = 4;
@@ -20,35 +19,9 @@ const LOOK = 250;
 /** Frames of a shot after which a named frame is waited for no longer. */
 const LONGEST_WAIT = 1500;
 
-/** Whether a choice needs {@link trackSeveral}. */
+/** Whether a choice is made later than in the first frame of a shot. */
 export function isLateChoice(choice: FaceChoice): choice is LateChoice {
   return choice === 'speaking' || (typeof choice === 'object' && (choice.frame ?? 0) > 0);
-}
-
-/** As `trackFace`, for late choices: results of a shot come when its choice is made. */
-export async function* trackSeveral<F extends SeenFace, S extends FoundFace>(
-  given: FaceSight<F, S>,
-  frames: AsyncIterable<NumberedImage>,
-  { choice, detectEvery }: { readonly choice: LateChoice; readonly detectEvery: number },
-  signal: AbortSignal | undefined,
-): AsyncGenerator<FrameFace, void, undefined> {
-  const sight = detectingOnce(given);
-  const cuts = new CutDetector();
-  let group: Group<F, S> | undefined;
-  for await (const frame of frames) {
-    signal?.throwIfAborted();
-    const changed = cuts.next(frame);
-    const tracked = await group?.follow(frame);
-    // Where a face has not moved there was a flash of light and no cut.
-    const cut: boolean = !group || (changed && !tracked?.some((one) => one?.still));
-    if (!group || cut) {
-      if (group) yield* group.settle(choice);
-      group = new Group(sight);
-    }
-    await group.see(frame, cut ? [] : (tracked ?? []), detectEvery);
-    if (group.isReady(choice, frame.index)) yield* group.settle(choice);
-  }
-  if (group) yield* group.settle(choice);
 }
 
 type Followed<S> = { readonly face: S; readonly still: boolean } | undefined;
@@ -59,24 +32,33 @@ interface Candidate<F extends SeenFace, S extends FoundFace> {
   told: FrameFace[];
 }
 
-/** The faces of one shot. */
-class Group<F extends SeenFace, S extends FoundFace> {
+/** The faces of one shot: the one that was chosen at once, or those of which one is chosen later. */
+export class FacesOfShot<F extends SeenFace, S extends FoundFace> {
   readonly #sight: FaceSight<F, S>;
+  readonly #choice: FaceChoice;
   #candidates: Candidate<F, S>[] = [];
   #frames = 0;
   #chosen = false;
 
-  constructor(sight: FaceSight<F, S>) {
+  constructor(sight: FaceSight<F, S>, choice: FaceChoice) {
     this.#sight = sight;
+    this.#choice = choice;
+    if (isLateChoice(choice)) return;
+    this.#candidates = [{ shot: new Shot(sight), told: [] }];
+    this.#chosen = true;
   }
 
+  /** Looks where each face was, in the order of the candidates. */
   async follow(frame: Image): Promise<Followed<S>[]> {
     const followed: Followed<S>[] = [];
     for (const { shot } of this.#candidates) followed.push(await shot.follow(frame));
     return followed;
   }
 
-  /** Takes the frame in: all faces that it shows as long as none has been seen, then those that are followed. */
+  /**
+   * Takes the frame in. Before a late choice: all faces that it shows as long as none has been seen, then those that
+   * are followed.
+   */
   async see(frame: NumberedImage, followed: readonly Followed<S>[], detectEvery: number): Promise<void> {
     const fresh = !this.#chosen && !this.#candidates.some(({ told }) => told.some(({ face }) => face));
     const before = this.#candidates[0]?.told ?? [];
@@ -90,29 +72,34 @@ class Group<F extends SeenFace, S extends FoundFace> {
     }
     for (const [i, { shot, told }] of this.#candidates.entries()) {
       let face = fresh ? undefined : followed[i]?.face;
-      if (!face || shot.sinceDetection >= detectEvery) face = await shot.detect(frame, face, i);
+      const choice = isLateChoice(this.#choice) ? i : this.#choice;
+      if (!face || shot.sinceDetection >= detectEvery) face = await shot.detect(frame, face, choice);
       const cut = this.#frames === 0;
       told.push({ index: frame.index, face: face ? plain(face) : null, cut, faces: shot.faces });
     }
     this.#frames++;
   }
 
-  /** Whether the choice can be made now. */
-  isReady(choice: LateChoice, frame: number): boolean {
-    if (this.#chosen) return true;
+  /** Whether the choice is made, or can be made now. */
+  isReady(frame: number): boolean {
+    const choice = this.#choice;
+    if (this.#chosen || !isLateChoice(choice)) return true;
     const single = this.#candidates.length === 1 && this.#candidates[0]!.told.at(-1)!.face !== null;
     if (choice === 'speaking') return single || this.#frames >= LOOK;
     return single || frame >= choice.frame || this.#frames >= LONGEST_WAIT;
   }
 
   /** Makes the choice, if it is not made, and tells what is not told yet. */
-  *settle(choice: LateChoice): Generator<FrameFace> {
-    const rank = choice === 'speaking' ? stillness : awayFrom(choice);
-    const [best] = [...this.#candidates].sort((a, b) => rank(a.told) - rank(b.told));
-    this.#candidates = [best!];
-    this.#chosen = true;
-    const { told } = best!;
-    best!.told = [];
+  *settle(): Generator<FrameFace> {
+    const choice = this.#choice;
+    if (!this.#chosen && isLateChoice(choice)) {
+      const rank = choice === 'speaking' ? stillness : awayFrom(choice);
+      this.#candidates = this.#candidates.toSorted((a, b) => rank(a.told) - rank(b.told)).slice(0, 1);
+      this.#chosen = true;
+    }
+    const [chosen] = this.#candidates;
+    const { told } = chosen!;
+    chosen!.told = [];
     yield* told;
   }
 }
@@ -165,7 +152,9 @@ function opening({ landmarks, box }: Pick<FoundFace, 'landmarks' | 'box'>): numb
 }
 
 /** A sight that looks at each picture once, however many ask what it shows. */
-function detectingOnce<F extends SeenFace, S extends FoundFace>(sight: FaceSight<F, S>): FaceSight<F, S> {
+export function detectingOnce<F extends SeenFace, S extends FoundFace>(
+  sight: FaceSight<F, S>,
+): FaceSight<F, S> {
   let last: { picture: Image; thorough: boolean; seen: Promise<F[]> } | undefined;
   return {
     ...sight,

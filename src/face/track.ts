@@ -1,11 +1,12 @@
 import { CutDetector } from './cuts.ts';
 import type { FindOptions, FoundFace, FrameFace, NumberedImage } from './finder.ts';
-import { isLateChoice, trackSeveral } from './several.ts';
-import { type FaceSight, plain, type SeenFace, Shot } from './shot.ts';
+import { detectingOnce, FacesOfShot, isLateChoice } from './several.ts';
+import type { FaceSight, SeenFace } from './shot.ts';
 
 /**
  * Follows one face: detected in the first frame, at cuts, on a schedule and where it was lost; in between its
- * landmarks say where the next frame's are. Another person in the same shot is never taken for it.
+ * landmarks say where the next frame's are. Another person in the same shot is never taken for it. Where the choice
+ * of a face is made late, the results of a shot come when it is made.
  *
  * @throws the signal's reason after an abort.
  */
@@ -15,24 +16,22 @@ export async function* trackFace<F extends SeenFace, S extends FoundFace>(
   { choice = 'largest', detectEvery = 25 }: FindOptions = {},
   signal?: AbortSignal,
 ): AsyncGenerator<FrameFace, void, undefined> {
-  if (isLateChoice(choice)) {
-    yield* trackSeveral(sight, frames, { choice, detectEvery }, signal);
-    return;
-  }
+  // Several are asked for the same picture.
+  const eyes = isLateChoice(choice) ? detectingOnce(sight) : sight;
   const cuts = new CutDetector();
-  let shot: Shot<F, S> | undefined;
+  let shot: FacesOfShot<F, S> | undefined;
   for await (const frame of frames) {
     signal?.throwIfAborted();
     const changed = cuts.next(frame);
-    let tracked = await shot?.follow(frame);
-    // Where the face has not moved there was a flash of light and no cut.
-    const cut: boolean = !shot || (changed && !tracked?.still);
+    const followed = await shot?.follow(frame);
+    // Where a face has not moved there was a flash of light and no cut.
+    const cut: boolean = !shot || (changed && !followed?.some((face) => face?.still));
     if (!shot || cut) {
-      shot = new Shot(sight);
-      tracked = undefined;
+      if (shot) yield* shot.settle();
+      shot = new FacesOfShot(eyes, choice);
     }
-    let face = tracked?.face;
-    if (!face || shot.sinceDetection >= detectEvery) face = await shot.detect(frame, face, choice);
-    yield { index: frame.index, face: face ? plain(face) : null, cut, faces: shot.faces };
+    await shot.see(frame, cut ? [] : (followed ?? []), detectEvery);
+    if (shot.isReady(frame.index)) yield* shot.settle();
   }
+  if (shot) yield* shot.settle();
 }
