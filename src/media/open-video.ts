@@ -5,7 +5,7 @@ import { inputFile, streamTool } from './ffmpeg.ts';
 import { averageRate, constantTiming, type Timing } from './frame-rate.ts';
 import { openFolder, openPicture } from './image-files.ts';
 import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
-import { type Probe, probe, refuseAbove, type VideoStream } from './probe.ts';
+import { type Probe, probePackets, refuseAbove, type VideoStream } from './probe.ts';
 import { parseRate, toNumber, usualRate } from './rate.ts';
 import { notReadable, sniff } from './sniff.ts';
 import type { Frame, Rational, VideoSource } from './source.ts';
@@ -38,7 +38,7 @@ export async function openVideo(path: string, options: OpenVideoOptions = {}): P
   const kind = await sniff(path, limits);
   if (kind.family === 'still') return openPicture(path, kind, { fps: pictureRate, ...context });
 
-  const found = await probe(path, context);
+  const { found, pictures } = await probePackets(path, context);
   const { video } = found;
   if (video === undefined || video.width === 0 || video.height === 0)
     throw new MuseTalkError('WRONG_FILE', `${path} (${kind.name}) holds no pictures`, {
@@ -46,7 +46,7 @@ export async function openVideo(path: string, options: OpenVideoOptions = {}): P
       facts: { path },
     });
   const opened = { ...found, video };
-  const stamps = await readTimestamps(opened, context);
+  const stamps = await readTimestamps(opened, pictures, context);
   const timing =
     options.timing === 'source' ? sourceTiming(stamps) : constantTiming(stamps, video.declaredRate, fps);
   refuseAbove(path, 'frames', timing.frameCount, limits.frames);

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { MuseTalkError } from '../core/errors.ts';
-import { inputFile, runTool } from './ffmpeg.ts';
+import { inputFile, runTool, streamTool } from './ffmpeg.ts';
 import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
 import { rational, toNumber } from './rate.ts';
 import { type MediaKind, sniff } from './sniff.ts';
@@ -71,23 +71,121 @@ const HEADER_TIMEOUT = 60;
 export async function probe(path: string, { limits: own, signal }: ProbeOptions = {}): Promise<Probe> {
   const limits = { ...DEFAULT_LIMITS, ...own };
   const kind = await sniff(path, limits);
-  const args = ['-show_streams', '-show_format', '-of', 'json', ...inputFile(path, kind.demuxer)];
-  const printed = await runTool('ffprobe', args, {
-    task: `read ${path}`,
-    blame: 'BAD_FILE',
-    signal,
+  const printed = await runTool('ffprobe', [...HEADERS, '-of', 'json', ...inputFile(path, kind.demuxer)], {
+    ...probing(path, signal),
     timeout: HEADER_TIMEOUT,
   });
-  const result = describe(resolve(path), kind, parse(path, printed));
-  checkLimits(result, limits, result.streams);
-  const { streams: _, ...described } = result;
+  return checked(path, kind, printed.toString('utf8'), limits);
+}
+
+/** When a picture is shown, as its packet says. */
+export interface PicturePacket {
+  /** Number of its stream. */
+  readonly stream: number;
+  /** Seconds in the file's own clock; not a number where the packet does not say. */
+  readonly time: number;
+  /** Seconds; 0 where it does not say. */
+  readonly duration: number;
+  /** Can be decoded without earlier ones. */
+  readonly key: boolean;
+  /** Decoded for others' sake, but cut off by an edit list. */
+  readonly discarded: boolean;
+}
+
+/** What a file holds by its headers, and what its packets say. */
+export interface PacketProbe {
+  readonly found: Probe;
+  /** The packets of all streams of pictures. */
+  readonly pictures: readonly PicturePacket[];
+  /** Streams of sound in which there is a packet: a muxer can announce a stream and write none of it. */
+  readonly sounds: ReadonlySet<number>;
+}
+
+/** As `probe`, and all packets: both in one look, since starting ffprobe costs more than reading does. */
+export async function probePackets(
+  path: string,
+  { limits: own, signal }: ProbeOptions = {},
+): Promise<PacketProbe> {
+  const limits = { ...DEFAULT_LIMITS, ...own };
+  const kind = await sniff(path, limits);
+  const pictures: PicturePacket[] = [];
+  const sounds = new Set<number>();
+  const headers: string[] = [];
+  let inPackets = false;
+  for await (const line of linesOf(path, kind, signal)) {
+    if (inPackets) inPackets = !/^ {0,4}\]/.test(line);
+    if (inPackets) {
+      const packet = readPacket(line);
+      if (packet?.type === 'video') pictures.push(packet);
+      else if (packet?.type === 'audio') sounds.add(packet.stream);
+    } else headers.push(line);
+    inPackets ||= /^ *"packets": \[/.test(line);
+    refuseAbove(path, 'frames', pictures.length, limits.frames);
+    refuseAbove(path, 'lines of headers', headers.length, MOST_LINES);
+  }
+  return { found: checked(path, kind, headers.join('\n'), limits), pictures, sounds };
+}
+
+const HEADERS = ['-show_streams', '-show_format'];
+
+/** Lines that headers may take; those of honest files take some tens. */
+const MOST_LINES = 100_000;
+
+function probing(path: string, signal: AbortSignal | undefined) {
+  return { task: `read ${path}`, blame: 'BAD_FILE', signal } as const;
+}
+
+/** What ffprobe prints of headers and packets, each packet in a line of its own. */
+async function* linesOf(
+  path: string,
+  kind: MediaKind,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string, void, undefined> {
+  const entries = 'packet=codec_type,stream_index,pts_time,duration_time,flags';
+  const args = [...HEADERS, '-show_entries', entries, '-of', 'json=compact=1'];
+  const decoder = new TextDecoder();
+  let rest = '';
+  const printed = streamTool('ffprobe', [...args, ...inputFile(path, kind.demuxer)], probing(path, signal));
+  for await (const chunk of printed) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  yield rest;
+}
+
+/**
+ * A line such as `{ "codec_type": "video", "stream_index": 0, "pts_time": "0.04", "flags": "K__" },`. Undefined for the
+ * lines of what hangs on a packet.
+ */
+function readPacket(line: string): (PicturePacket & { readonly type: string }) | undefined {
+  if (!/^ *\{ "codec_type"/.test(line)) return undefined;
+  const fields = new Map([...line.matchAll(/"(\w+)": "?([^",]*)/g)].map(([, name, value]) => [name, value]));
+  const flags = fields.get('flags') ?? '';
+  return {
+    type: fields.get('codec_type')!,
+    stream: Number(fields.get('stream_index')),
+    time: Number(fields.get('pts_time') ?? Number.NaN),
+    duration: Number(fields.get('duration_time')) || 0,
+    key: flags.startsWith('K'),
+    discarded: flags[1] === 'D',
+  };
+}
+
+function checked(path: string, kind: MediaKind, printed: string, limits: MediaLimits): Probe {
+  const { streams, ...described } = describe(resolve(path), kind, parse(path, printed));
+  checkLimits(described, limits, streams);
   return described;
 }
 
 /** The parts of ffprobe's JSON that are read here. */
 interface Printed {
   readonly streams?: readonly PrintedStream[];
-  readonly format?: { readonly duration?: string; readonly start_time?: string };
+  readonly format?: {
+    readonly duration?: string;
+    readonly start_time?: string;
+    readonly nb_streams?: number;
+  };
 }
 
 interface PrintedStream {
@@ -114,9 +212,9 @@ interface PrintedStream {
   readonly side_data_list?: readonly { readonly rotation?: number }[];
 }
 
-function parse(path: string, printed: Buffer): Printed {
+function parse(path: string, printed: string): Printed {
   try {
-    return JSON.parse(printed.toString('utf8')) as Printed;
+    return JSON.parse(printed) as Printed;
   } catch (cause) {
     throw new MuseTalkError('MEDIA_TOOL', `ffprobe's description of ${path} cannot be read`, { cause });
   }
@@ -133,7 +231,7 @@ function describe(path: string, kind: MediaKind, printed: Printed): Probe & { st
     duration: seconds(printed.format?.duration),
     video: video && describeVideo(video),
     sound: sound && describeSound(sound, start, Number(video?.start_time ?? start)),
-    streams: streams.length,
+    streams: printed.format?.nb_streams ?? streams.length,
   };
 }
 

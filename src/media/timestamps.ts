@@ -1,7 +1,7 @@
 import { MuseTalkError } from '../core/errors.ts';
 import { inputFile, streamTool } from './ffmpeg.ts';
 import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
-import { type Probe, type ProbeOptions, refuseAbove, type VideoStream } from './probe.ts';
+import { type PicturePacket, type Probe, type ProbeOptions, refuseAbove, type VideoStream } from './probe.ts';
 import { toNumber } from './rate.ts';
 import type { MediaKind } from './sniff.ts';
 
@@ -17,6 +17,8 @@ export interface Timestamps {
   readonly keyframes: readonly number[];
 }
 
+type Row = Pick<PicturePacket, 'time' | 'duration' | 'key'>;
+
 /** Containers whose packets carry times that can be trusted without decoding. */
 const TIMED_KINDS = ['mov', 'matroska'];
 
@@ -28,47 +30,32 @@ const TIMED_KINDS = ['mov', 'matroska'];
  */
 export async function readTimestamps(
   { path, kind, video }: Probe & { video: VideoStream },
+  packets: readonly PicturePacket[],
   { limits: own, signal }: ProbeOptions = {},
 ): Promise<Timestamps> {
   const limits = { ...DEFAULT_LIMITS, ...own };
   const mostFrames = Math.min(limits.frames, limits.totalPixels / (video.width * video.height));
-  const packets = TIMED_KINDS.includes(kind.demuxer) ? await readRows('packet', mostFrames) : [];
-  const timed = packets.filter(({ discarded }) => !discarded);
-  const rows =
-    timed.length && timed.every(({ time }) => !Number.isNaN(time))
-      ? timed
-      : await readRows('frame', mostFrames);
-  return order(path, video, rows, limits);
-
-  async function readRows(section: 'packet' | 'frame', most: number): Promise<Row[]> {
-    const rows: Row[] = [];
-    for await (const row of printedRows(path, kind, video, section, signal)) {
-      rows.push(row);
-      refuseAbove(path, 'frames', rows.length, most);
-    }
-    return rows;
+  const timed = packets.filter(({ stream, discarded }) => stream === video.index && !discarded);
+  const exact = TIMED_KINDS.includes(kind.demuxer);
+  if (exact && timed.length > 0 && timed.every(({ time }) => !Number.isNaN(time))) {
+    refuseAbove(path, 'frames', timed.length, mostFrames);
+    return order(path, video, timed, limits);
   }
+  const rows: Row[] = [];
+  for await (const row of decodedRows(path, kind, video, signal)) {
+    rows.push(row);
+    refuseAbove(path, 'frames', rows.length, mostFrames);
+  }
+  return order(path, video, rows, limits);
 }
 
-interface Row {
-  readonly time: number;
-  readonly duration: number;
-  readonly key: boolean;
-  /** Decoded for others' sake, but cut off by an edit list. */
-  readonly discarded: boolean;
-}
-
-async function* printedRows(
+async function* decodedRows(
   path: string,
   kind: MediaKind,
   video: VideoStream,
-  section: 'packet' | 'frame',
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Row> {
-  const entries = {
-    packet: 'packet=pts_time,duration_time,flags',
-    frame: 'frame=key_frame,best_effort_timestamp_time,pkt_duration_time',
-  }[section];
+  const entries = 'frame=key_frame,best_effort_timestamp_time,pkt_duration_time';
   const args = ['-select_streams', String(video.index), '-show_entries', entries, '-of', 'compact=p=0'];
   const options = { task: `read the times of the frames of ${path}`, blame: 'BAD_FILE', signal } as const;
   let rest = '';
@@ -79,7 +66,7 @@ async function* printedRows(
   }
 }
 
-/** A line such as `pts_time=0.040000|duration_time=0.040000|flags=K__`. */
+/** A line such as `key_frame=1|best_effort_timestamp_time=0.040000|pkt_duration_time=0.040000`. */
 function readRow(line: string): Row {
   const fields = Object.fromEntries(
     line
@@ -88,10 +75,9 @@ function readRow(line: string): Row {
       .map((field) => field.split('=', 2) as [string, string]),
   );
   return {
-    time: Number(fields.pts_time ?? fields.best_effort_timestamp_time ?? Number.NaN),
-    duration: Number(fields.duration_time ?? fields.pkt_duration_time) || 0,
-    key: fields.flags?.startsWith('K') ?? fields.key_frame === '1',
-    discarded: fields.flags?.[1] === 'D',
+    time: Number(fields.best_effort_timestamp_time ?? Number.NaN),
+    duration: Number(fields.pkt_duration_time) || 0,
+    key: fields.key_frame === '1',
   };
 }
 

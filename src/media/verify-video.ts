@@ -1,6 +1,5 @@
 import { MuseTalkError } from '../core/errors.ts';
-import { inputFile, runTool } from './ffmpeg.ts';
-import { type Probe, probe } from './probe.ts';
+import { probePackets } from './probe.ts';
 import { toNumber } from './rate.ts';
 import type { Rational } from './source.ts';
 import { readTimestamps } from './timestamps.ts';
@@ -46,10 +45,10 @@ async function flawOf(
   { frameCount, fps, sound, signal }: Expected,
 ): Promise<string | undefined> {
   const context = { limits: UNLIMITED, signal };
-  const found = await probe(file, context);
+  const { found, pictures, sounds } = await probePackets(file, context);
   if (found.video === undefined) return 'it holds no pictures';
-  if (sound && !(await hasSound(file, found, signal))) return 'it holds no sound';
-  const { times } = await readTimestamps({ ...found, video: found.video }, context);
+  if (sound && !(found.sound && sounds.has(found.sound.index))) return 'it holds no sound';
+  const { times } = await readTimestamps({ ...found, video: found.video }, pictures, context);
   if (times.length !== frameCount) return `it holds ${times.length} frames instead of ${frameCount}`;
   const misplaced = times.findIndex((time, i) => Math.abs(time * toNumber(fps) - i) > 0.1);
   if (misplaced >= 0) return `frame ${misplaced} is at ${times[misplaced]} s`;
@@ -58,29 +57,4 @@ async function flawOf(
   return Math.abs(length - wanted) > 1 / toNumber(fps) + 0.05
     ? `it lasts ${length} s instead of ${wanted} s`
     : undefined;
-}
-
-/** Whether the first sound stream holds a packet; a muxer can announce a stream and write none of it. */
-async function hasSound(
-  file: string,
-  { kind, sound }: Probe,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  if (sound === undefined) return false;
-  const first = [
-    '-select_streams',
-    String(sound.index),
-    '-read_intervals',
-    '%+1',
-    '-show_entries',
-    'packet=size',
-  ];
-  const args = [...first, '-of', 'csv=p=0', ...inputFile(file, kind.demuxer)];
-  const printed = await runTool('ffprobe', args, {
-    task: `read ${file}`,
-    blame: 'CANNOT_WRITE',
-    signal,
-    timeout: 60,
-  });
-  return /\d/.test(printed.toString('latin1'));
 }

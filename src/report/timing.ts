@@ -1,6 +1,5 @@
 /** What the containers' clocks say: gaps between frames, and how sound and pictures begin and end. */
-import type { Probe, VideoStream } from '../media/probe.ts';
-import { probe } from '../media/probe.ts';
+import { probePackets } from '../media/probe.ts';
 import { readTimestamps } from '../media/timestamps.ts';
 
 /** Clocks of a file. Seconds. */
@@ -18,9 +17,10 @@ const TOLERANCE = 0.4;
 
 /** Reads the clocks of a video file; of a folder or a picture there are none. */
 export async function readTiming(path: string, signal?: AbortSignal): Promise<StreamTiming | undefined> {
-  const found = await probe(path, { signal });
-  if (!found.video || found.kind.family === 'still') return undefined;
-  const { times, lastDuration } = await readTimestamps(found as Probe & { video: VideoStream }, { signal });
+  const { found, pictures } = await probePackets(path, { signal });
+  const { video } = found;
+  if (!video || found.kind.family === 'still') return undefined;
+  const { times, lastDuration } = await readTimestamps({ ...found, video }, pictures, { signal });
   const gaps = times.slice(1).map((time, i) => time - times[i]!);
   const usual = gaps.toSorted((a, b) => a - b)[gaps.length >> 1] ?? lastDuration;
   const irregular = gaps.flatMap((gap, i) => (Math.abs(gap / usual - 1) > TOLERANCE ? [i] : []));
