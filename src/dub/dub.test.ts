@@ -2,41 +2,19 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { colouredClip, FACE, hum } from '../../test/coloured-clip.ts';
 import { readFrame } from '../../test/dub-cases.ts';
-import { colourOf, colours, make, moving, scratch, tone, wav, x264 } from '../../test/media-fixtures.ts';
+import { colourOf, make, moving, scratch, tone, x264 } from '../../test/media-fixtures.ts';
 import { plainModel } from '../../test/plain-model.ts';
-import type { Box } from '../core/box.ts';
 import type { MuseTalkError } from '../core/errors.ts';
 import type { FaceFinder } from '../face/finder.ts';
 import { openVideo } from '../media/open-video.ts';
-import { writeImage } from '../media/write-frames.ts';
 import { dub } from './dub.ts';
 import { resumeFolder } from './work-folder.ts';
 
-const BOX: Box = { x1: 16, y1: 8, x2: 48, y2: 40 };
-
-/** A folder with `frames` pictures of 64 × 48, each of its own colour, a sound of `seconds`, and boxes. */
-async function material(t: TestContext, { frames = 6, seconds = 1, faceless = [] as number[] } = {}) {
-  const root = await scratch(t);
-  const video = join(root, 'video');
-  await mkdir(video);
-  let index = 0;
-  for await (const picture of colours(frames)) await writeImage(join(video, `${index++}.png`), picture);
-  const sound = join(root, 'sound.wav');
-  await writeFile(sound, loud(seconds));
-  const coords = join(root, 'coords.json');
-  const boxes = Array.from({ length: frames }, (_, i) => (faceless.includes(i) ? null : Object.values(BOX)));
-  await writeFile(coords, JSON.stringify(boxes));
-  const output = join(root, 'out.mp4');
-  return { root, options: { video, sound, coords, output, silence: 'model' } as const, output };
-}
-
-/** A sound that is never silent, as a WAV file. */
-function loud(seconds: number): Buffer {
-  const data = Buffer.alloc(2 * Math.round(16000 * seconds));
-  for (let i = 0; i < data.length / 2; i++)
-    data.writeInt16LE(Math.round(8000 * Math.sin(i * 0.3) * (1 + Math.sin(i / 900))), 2 * i);
-  return wav(data);
+async function material(t: TestContext, like?: Parameters<typeof colouredClip>[1]) {
+  const { root, output, ...clip } = await colouredClip(t, like);
+  return { root, options: { ...clip, output, silence: 'model' } as const, output };
 }
 
 /** What the drawn face of a finished frame says: its source by colour, and its condition. */
@@ -176,7 +154,7 @@ test('frames and sound stay together at every rate, for a constant and for a var
   for (const video of videos) {
     const { fps, frameCount } = await openVideo(video);
     const coords = join(root, 'coords.json');
-    await writeFile(coords, JSON.stringify(Array(frameCount).fill(Object.values(BOX))));
+    await writeFile(coords, JSON.stringify(Array(frameCount).fill(Object.values(FACE))));
     const output = video.replace('.mp4', '-dubbed.mp4');
     const report = await dub({ video, sound, coords, output, silence: 'model' }, { model: plainModel() });
     const result = await openVideo(output);
@@ -204,7 +182,7 @@ test('source and result can be shown beside each other', async (t) => {
 test('in silence the mouth is shut: its own where that is shut, else a lent one', async (t) => {
   const { root, options } = await material(t, { frames: 50, seconds: 2 });
   const sound = join(root, 'half.wav');
-  await writeFile(sound, Buffer.concat([loud(1).subarray(0, 44 + 32000), Buffer.alloc(32000)]));
+  await writeFile(sound, Buffer.concat([hum(1).subarray(0, 44 + 32000), Buffer.alloc(32000)]));
   const fixed = await readFile(sound);
   fixed.writeUInt32LE(fixed.length - 8, 4);
   fixed.writeUInt32LE(fixed.length - 44, 40);
@@ -218,7 +196,7 @@ test('in silence the mouth is shut: its own where that is shut, else a lent one'
           index,
           cut: index === 0,
           faces: 1,
-          face: { landmarks: [], box: BOX, score: (index % 2) / 10 },
+          face: { landmarks: [], box: FACE, score: (index % 2) / 10 },
         };
       }
     },

@@ -1,31 +1,20 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { colours, scratch, wav } from '../../test/media-fixtures.ts';
+import { colouredClip } from '../../test/coloured-clip.ts';
 import { plainModel } from '../../test/plain-model.ts';
 import { tensor } from '../core/tensor.ts';
 import type { LipModel } from '../lips/lip-model.ts';
-import { writeImage } from '../media/write-frames.ts';
 import { dub } from './dub.ts';
 import { beginDub, type DubPlan, drawPart, joinParts } from './split.ts';
 import { resumeFolder } from './work-folder.ts';
 
-/** A folder with pictures of 64 × 48, a sound with a pause in it, and boxes. */
+/** A clip whose sound has a pause in it. */
 async function material(t: TestContext, { frames = 30, seconds = 13 } = {}) {
-  const root = await scratch(t);
-  const video = join(root, 'video');
-  await mkdir(video);
-  let index = 0;
-  for await (const picture of colours(frames)) await writeImage(join(video, `${index++}.png`), picture);
-  const sound = join(root, 'sound.wav');
-  const data = Buffer.alloc(2 * 16000 * seconds);
-  for (let i = 0; i < data.length / 2; i++)
-    data.writeInt16LE(i % 48000 < 24000 ? Math.round(8000 * Math.sin(i * 0.3)) : 0, 2 * i);
-  await writeFile(sound, wav(data));
-  const coords = join(root, 'coords.json');
-  await writeFile(coords, JSON.stringify(Array.from({ length: frames }, () => [16, 8, 48, 40])));
-  return { root, input: { video, sound, coords, batchSize: 6, silence: 'keep' } as const };
+  const loudness = (i: number) => (i % 48000 < 24000 ? 0.5 : 0);
+  const { root, output: _, ...clip } = await colouredClip(t, { frames, seconds, loudness });
+  return { root, input: { ...clip, batchSize: 6, silence: 'keep' } as const };
 }
 
 /** Hears more numbers than are kept. */
