@@ -13,7 +13,7 @@ import type { LipModel } from '../lips/lip-model.ts';
 import { openLipModel } from '../lips/open-model.ts';
 import { openVideo } from '../media/open-video.ts';
 import { readSound } from '../media/read-sound.ts';
-import type { VideoSource } from '../media/source.ts';
+import type { Frame, VideoSource } from '../media/source.ts';
 import { checkOptions } from '../options/check.ts';
 import { dubSettings } from '../options/dub.ts';
 import { framesInOrder } from './frames-in-order.ts';
@@ -100,7 +100,7 @@ async function compareUse(avatar: Avatar): Promise<void> {
     count++;
     const file = expected.get(index); // upstream loses the last frame
     if (file === undefined) continue;
-    const { max, mean } = pictureDifference(image, await readPng(join(folder, file)));
+    const { max, mean } = pictureDifference(image as Frame, await readPng(join(folder, file)));
     assert.ok(max <= abs && mean <= mean_abs, `frame ${index} differs by up to ${max}, ${mean} in the mean`);
   }
   assert.equal(count, frames);

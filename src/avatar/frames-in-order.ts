@@ -1,6 +1,15 @@
-import type { Frame, VideoSource } from '../media/source.ts';
+/** A frame of any kind. */
+interface AnyFrame {
+  readonly index: number;
+  readonly data: Uint8Array;
+}
 
-type Frames = Pick<VideoSource, 'width' | 'height' | 'frames'>;
+/** What frames are read from, as `VideoSource` has it. */
+interface Frames<F extends AnyFrame> {
+  readonly width: number;
+  readonly height: number;
+  frames(start?: number, end?: number): AsyncGenerator<F, void, undefined>;
+}
 
 /** Bytes of pictures that may be held to turn a stretch of video round. */
 const TURNED_BYTES = 64 * 2 ** 20;
@@ -10,10 +19,10 @@ const TURNED_BYTES = 64 * 2 ** 20;
  * forward: a stretch that goes forward is one pass, a stretch that goes backward is read in pieces, each decoded
  * forward and given out from its end. Memory depends on the size of the pictures alone.
  */
-export async function* framesInOrder(
-  video: Frames,
+export async function* framesInOrder<F extends AnyFrame>(
+  video: Frames<F>,
   order: Iterable<number>,
-): AsyncGenerator<Frame, void, undefined> {
+): AsyncGenerator<F, void, undefined> {
   const piece = Math.max(2, Math.floor(TURNED_BYTES / (video.width * video.height * 3)));
   const numbers = new Lookahead(order);
   for (let first = numbers.peek(); first !== undefined; first = numbers.peek()) {
@@ -24,7 +33,10 @@ export async function* framesInOrder(
 }
 
 /** Frames as long as the numbers do not fall: one decoder, whose frames may be repeated or passed over. */
-async function* forward(video: Frames, numbers: Lookahead): AsyncGenerator<Frame, void, undefined> {
+async function* forward<F extends AnyFrame>(
+  video: Frames<F>,
+  numbers: Lookahead,
+): AsyncGenerator<F, void, undefined> {
   let wanted = numbers.take()!;
   for await (const frame of video.frames(wanted)) {
     while (frame.index === wanted) {
@@ -47,16 +59,19 @@ function takeFalling(numbers: Lookahead, limit: number): number[] {
   return taken;
 }
 
-async function* backward(video: Frames, falling: readonly number[]): AsyncGenerator<Frame, void, undefined> {
+async function* backward<F extends AnyFrame>(
+  video: Frames<F>,
+  falling: readonly number[],
+): AsyncGenerator<F, void, undefined> {
   const wanted = new Set(falling);
-  const held: Frame[] = [];
+  const held: F[] = [];
   for await (const frame of video.frames(falling.at(-1), falling[0]! + 1)) {
     if (wanted.has(frame.index)) held.push(frame);
   }
   for (let frame = held.pop(); frame !== undefined; frame = held.pop()) yield frame;
 }
 
-function copyOf(frame: Frame): Frame {
+function copyOf<F extends AnyFrame>(frame: F): F {
   return { ...frame, data: frame.data.slice() };
 }
 

@@ -7,8 +7,9 @@ import type { Box, Point } from '../core/box.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { NumberedImage } from '../face/finder.ts';
 import { image } from '../image/image.ts';
+import { isPlanar } from '../image/planar.ts';
 import { type LipModel, type Place, unstack } from '../lips/lip-model.ts';
-import type { Frame, VideoSource } from '../media/source.ts';
+import type { Frame, PlanarFrame, VideoSource } from '../media/source.ts';
 import type { AvatarFace, AvatarStore, StoreHeader } from './store.ts';
 
 /** 68 points as numbers of eight bytes, so that masks are drawn from the very numbers that were measured. */
@@ -50,7 +51,7 @@ export class PlacedFaces {
     this.#store = store;
   }
 
-  async face(frame: number, picture?: NumberedImage): Promise<AvatarFace | null> {
+  async face(frame: number, picture?: NumberedImage | PlanarFrame): Promise<AvatarFace | null> {
     if (this.#last?.frame === frame) return this.#last.face;
     const record = await this.#store.face(frame);
     if (record === null) return null;
@@ -59,11 +60,18 @@ export class PlacedFaces {
     return face;
   }
 
-  async #made({ box, latents, opening }: AvatarFace, picture: NumberedImage): Promise<AvatarFace> {
+  async #made(
+    { box, latents, opening }: AvatarFace,
+    picture: NumberedImage | PlanarFrame,
+  ): Promise<AvatarFace> {
     const model = this.#model;
-    const crop = { ...model.crop(picture, box), index: picture.index };
-    const [own] = unstack(await model.prepare([crop]));
-    const mask = await model.mask(picture, { index: picture.index, box, landmarks: pointsOf(latents.data) });
+    const { index } = picture;
+    const place = { index, box, landmarks: pointsOf(latents.data) };
+    const made = isPlanar(picture)
+      ? { crop: model.planar!.crop(picture, box), mask: model.planar!.mask(place) }
+      : { crop: model.crop(picture, box), mask: await model.mask(picture, place) };
+    const { crop, mask } = made;
+    const [own] = unstack(await model.prepare([{ ...crop, index }]));
     return { box, latents: own!, mask, opening };
   }
 }

@@ -5,7 +5,7 @@ import { batches, prefetch } from '../core/stream.ts';
 import type { FaceFinder, FindOptions, NumberedImage } from '../face/finder.ts';
 import type { Image } from '../image/image.ts';
 import { type Layout, type LipModel, type Person, type Place, unstack } from '../lips/lip-model.ts';
-import type { VideoSource } from '../media/source.ts';
+import type { PlanarFrame, VideoSource } from '../media/source.ts';
 import { PlacedFaces, placeRecord, readFrame, storedLatents } from './places.ts';
 import { settingOf } from './setting.ts';
 import { type AvatarFace, AvatarStore } from './store.ts';
@@ -23,7 +23,7 @@ export interface Avatar {
    * Box, latents and mask of a frame; `null` where it shows no face. Give the frame itself if it is at hand and not
    * drawn on yet: models that keep no latents would have to read it again.
    */
-  face(frame: number, picture?: NumberedImage): Promise<AvatarFace | null>;
+  face(frame: number, picture?: NumberedImage | PlanarFrame): Promise<AvatarFace | null>;
   /** How far the mouth of a frame is open, as a part of the box's height; NaN where it is not known. */
   opening(frame: number): number;
   /** Closes its files. */
@@ -121,8 +121,11 @@ async function layoutOf(
   { faces, find, onProgress, signal }: PrepareOptions,
 ): Promise<Layout> {
   if ('finder' in faces) {
+    // The mesh is not hurt by colours that are a few steps off; a model that is compared with upstream's might be.
+    const colors = model.landmarks === 'mesh' ? 'near' : 'exact';
+    const frames = prefetch(video.frames(0, frameCount, { colors }));
     const counted = async function* () {
-      for await (const face of faces.finder.find(prefetch(video.frames(0, frameCount)), find, signal)) {
+      for await (const face of faces.finder.find(frames, find, signal)) {
         yield face;
         onProgress?.({ stage: 'faces', done: face.index + 1, total: frameCount });
       }

@@ -5,8 +5,9 @@ import type { BlendMask } from '../compositing/masks.ts';
 import { prefetch } from '../core/stream.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import { type Image, image } from '../image/image.ts';
+import type { PlanarImage } from '../image/planar.ts';
 import { type LipModel, stack } from '../lips/lip-model.ts';
-import type { Frame } from '../media/source.ts';
+import type { Frame, PlanarFrame } from '../media/source.ts';
 import type { Avatar } from './prepare.ts';
 import type { AvatarFace } from './store.ts';
 
@@ -15,7 +16,7 @@ export interface Step {
   /** Number of the frame in the result. */
   readonly index: number;
   /** The frame of the source; it is drawn on. */
-  readonly frame: Frame;
+  readonly frame: Frame | PlanarFrame;
   readonly condition: FloatTensor;
   /** How far the mouth rests, 0 (speaks) … 1. */
   readonly rest: number;
@@ -27,9 +28,9 @@ export interface Step {
 export interface Spoken {
   readonly index: number;
   /** The frame with its new mouth. */
-  readonly image: Frame;
+  readonly image: Frame | PlanarFrame;
   /** The frame as it was in the source, where that was asked for. */
-  readonly original: Image | undefined;
+  readonly original: Image | PlanarImage | undefined;
   /** Whether anything was drawn: not where there is no face, and not where the mouth rests in its own. */
   readonly drawn: boolean;
 }
@@ -192,10 +193,11 @@ function mixed(a: Image, b: Image, share: number): Image {
 /** The mask when the frame's own mouth shows through. */
 function faded({ crop, mask }: BlendMask, rest: number): BlendMask {
   if (rest === 0) return { crop, mask };
-  const data = Uint8Array.from(mask.data, (value) => Math.round(value * (1 - rest)));
+  const data = new Uint8Array(mask.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = Math.round(mask.data[i]! * (1 - rest));
   return { crop, mask: { ...mask, data } };
 }
 
-function copyOf(frame: Image): Image {
+function copyOf<F extends Image | PlanarImage>(frame: F): F {
   return { ...frame, data: frame.data.slice() };
 }

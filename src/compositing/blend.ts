@@ -2,6 +2,7 @@ import type { Box } from '../core/box.ts';
 import { intersectBoxes } from '../core/box.ts';
 import { type Image, image } from '../image/image.ts';
 import { blendRow } from '../image/paste.ts';
+import { blendIntoPlanar, isPlanar, type PlanarImage } from '../image/planar.ts';
 import { resize, resizePlan } from '../image/resize.ts';
 import type { BlendMask } from './masks.ts';
 
@@ -20,9 +21,14 @@ export function composite(frame: Image, face: Image, box: Box, mask: BlendMask):
   return result;
 }
 
-/** As `composite`, but changes `frame` itself. */
-export function compositeInto(frame: Image, face: Image, box: Box, { crop, mask }: BlendMask): void {
-  const n = frame.channels;
+/** As `composite`, but changes `frame` itself, which may be planar: what does not show stays as it is stored. */
+export function compositeInto(
+  frame: Image | PlanarImage,
+  face: Image,
+  box: Box,
+  { crop, mask }: BlendMask,
+): void {
+  const n = isPlanar(frame) ? 3 : frame.channels;
   if (face.channels !== n) {
     throw new RangeError(`a face of ${face.channels} channels cannot be drawn into a frame of ${n}`);
   }
@@ -39,6 +45,11 @@ export function compositeInto(frame: Image, face: Image, box: Box, { crop, mask 
     x2: shown.x2 - box.x1,
     y2: shown.y2 - box.y1,
   });
+  if (isPlanar(frame)) {
+    const at = (shown.y1 - crop.y1) * mask.width + shown.x1 - crop.x1;
+    blendIntoPlanar(frame, drawn, { data: mask.data, at, stride: mask.width }, shown.x1, shown.y1);
+    return;
+  }
   for (let y = 0; y < height; y++) {
     const to = ((shown.y1 + y) * frame.width + shown.x1) * n;
     const maskAt = (shown.y1 + y - crop.y1) * mask.width + shown.x1 - crop.x1;

@@ -14,6 +14,31 @@ export function hearing(model: LipModel, sound: SoundSource, options: Conditions
   return (start) => skip(model.conditions(sound, options), start);
 }
 
+/** Begins to listen at once, for the first who asks from the first frame on. To be closed, in case nobody does. */
+export function primed(heard: Heard): Heard & { close(): Promise<void> } {
+  const early = heard(0)[Symbol.asyncIterator]();
+  const first = early.next();
+  first.catch(() => {}); // whoever reads will hear of it
+  let taken = false;
+  async function* all() {
+    try {
+      for (let next = await first; !next.done; next = await early.next()) yield next.value as FloatTensor;
+    } finally {
+      await early.return?.();
+    }
+  }
+  const hear = (start: number) => {
+    if (start > 0 || taken) return heard(start);
+    taken = true;
+    return all();
+  };
+  return Object.assign(hear, {
+    close: async () => {
+      await early.return?.();
+    },
+  });
+}
+
 /** Numbers of a condition up to which all of them are kept: a lip code is, a window of Whisper's features is not. */
 const KEPT_NUMBERS = 256;
 

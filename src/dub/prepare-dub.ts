@@ -5,6 +5,7 @@ import { framesShown } from '../avatar/order.ts';
 import { type PrepareOptions, prepareAvatar } from '../avatar/prepare.ts';
 import type { FaceFinder } from '../face/finder.ts';
 import type { LipModel } from '../lips/lip-model.ts';
+import { landmarksFor } from '../lips/open-model.ts';
 import type { MediaLimits } from '../media/limits.ts';
 import { openVideo } from '../media/open-video.ts';
 import { checkFree, outputFormat } from '../media/output.ts';
@@ -13,10 +14,10 @@ import { readSound } from '../media/read-sound.ts';
 import type { DubOptions } from '../options/dub.ts';
 import type { Drawing } from './draw.ts';
 import { faceChoice, openFinder } from './faces.ts';
-import { hearing } from './heard.ts';
+import { hearing, primed } from './heard.ts';
 import { openDubModel } from './models.ts';
 import { type DubProgress, StageClock } from './progress.ts';
-import { orderOf, restOf, silentOutside, type TimeRange } from './steps.ts';
+import { orderOf, restOf, silenceOf, silentOutside, type TimeRange } from './steps.ts';
 import { identityOf, isResumable, openWorkFolder, type WorkFolder } from './work-folder.ts';
 
 /** What stands around a dub: who hears of it, who may stop it, and what is loaded already. */
@@ -51,19 +52,21 @@ interface Closable {
   close(): Promise<unknown>;
 }
 
-/** Has a thing closed when the work ends, whichever way; gives it back. */
-export type Closing = <T extends Closable>(thing: T) => T;
+/** Has a thing closed when the work ends, whichever way; gives it back. It may still be opening. */
+export type Closing = <T extends Closable | Promise<Closable>>(thing: T) => T;
 
 /** Does some work, and closes in the end what it opened. */
 export async function closingAll<T>(work: (closing: Closing) => Promise<T>): Promise<T> {
-  const opened: Closable[] = [];
+  const opened: (Closable | Promise<Closable>)[] = [];
   try {
     return await work((thing) => {
       opened.push(thing);
       return thing;
     });
   } finally {
-    for (const thing of opened.reverse()) await thing.close();
+    // What did not open was heard of by whoever waited for it.
+    for (const thing of opened.reverse())
+      await (await Promise.resolve(thing).catch(() => undefined))?.close();
   }
 }
 
@@ -84,11 +87,20 @@ export async function prepareDub(options: DubOptions, run: DubRun, closing: Clos
   await checkFree(output, overwrite);
 
   clock.at('open');
+  const landmarks = run.model?.landmarks ?? (await landmarksFor(options));
+  // mini and its finder are there in a second, in which others are waited for. Models of gigabytes are not loaded
+  // before it is known that there is work for them.
+  const early = landmarks === 'mesh';
+  const loadModel = async () => run.model ?? closing(openDubModel(options));
+  const openFaces = () => facesOf(run, options, landmarks, closing);
+  const reading = begun(readSound(options.sound, { limits, signal }));
+  const opening = early ? begun(openFaces()) : undefined;
+  const loading = early ? begun(loadModel()) : undefined;
   const video = await openVideo(options.video, { fps: options.fps, limits, signal });
-  let sound = await readSound(options.sound, { limits, signal });
+  let sound = await reading;
 
   clock.at('load');
-  const model = run.model ?? closing(await openDubModel(options));
+  const model = await (loading ?? loadModel());
   if (readsSixteenBits(model, options)) {
     sound = await readSound(options.sound, { limits, signal, sixteenBit: true });
   }
@@ -100,6 +112,12 @@ export async function prepareDub(options: DubOptions, run: DubRun, closing: Clos
   });
   const work = closing(await openWorkFolder(output, { resume, key }));
 
+  const { frameCount: frames } = order;
+  const silence = begun(silenceOf(sound, { fps: video.fps, frames, mode: options.silence, signal }));
+  const hear = hearing(model, sound, { fps: video.fps, frames, signal });
+  // A dub that goes on may begin anywhere, or share what it hears out.
+  const heard = resume ? hear : closing(primed(hear));
+
   const avatar = closing(
     await prepareAvatar(model, video, {
       ...{
@@ -109,7 +127,7 @@ export async function prepareDub(options: DubOptions, run: DubRun, closing: Clos
         key,
         signal,
       },
-      faces: await facesOf(run, options, model.landmarks, closing),
+      faces: await (opening ?? openFaces()),
       find: {
         choice: faceChoice(options.face),
         detectEvery: options.compat === 'upstream' ? 1 : options.detectEvery,
@@ -121,16 +139,19 @@ export async function prepareDub(options: DubOptions, run: DubRun, closing: Clos
   );
   for (const warning of [...avatar.warnings, ...restWarnings(options)]) warn(warning);
 
-  const heard = await restOf(sound, avatar, order, { silence: options.silence, signal });
-  const rest = run.spoken ? silentOutside(heard, run.spoken, toNumber(video.fps)) : heard;
+  const whole = restOf(await silence, avatar, order, options.silence);
+  const rest = run.spoken ? silentOutside(whole, run.spoken, toNumber(video.fps)) : whole;
   return {
-    drawing: {
-      ...{ options, video, model, avatar, order, rest },
-      heard: hearing(model, sound, { fps: video.fps, frames: order.frameCount, signal }),
-    },
+    drawing: { options, video, model, avatar, order, rest, heard },
     ...{ work, overwrite, clock, warnings },
     ...{ sourceFrames: avatar.frameCount, withoutFace: avatar.frameCount - avatar.faceCount },
   };
+}
+
+/** Work that goes on while other things are waited for; if it fails, whoever awaits it hears of that. */
+function begun<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  return work;
 }
 
 /** Upstream: 1.0 reads sounds as whole numbers of 16 bits. */
@@ -146,7 +167,7 @@ async function facesOf(
   closing: Closing,
 ): Promise<PrepareOptions['faces']> {
   if (options.coords !== undefined) return { coords: await readCoords(options.coords) };
-  return { finder: run.finder ?? closing(await openFinder(options, landmarks)) };
+  return { finder: run.finder ?? (await closing(openFinder(options, landmarks))) };
 }
 
 /** Options that change what is drawn or written. */

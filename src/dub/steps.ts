@@ -8,7 +8,7 @@ import { MuseTalkError } from '../core/errors.ts';
 import { zip } from '../core/stream.ts';
 import type { FloatTensor } from '../core/tensor.ts';
 import type { LipModel } from '../lips/lip-model.ts';
-import type { SoundSource, VideoSource } from '../media/source.ts';
+import type { Frame, PlanarFrame, Rational, SoundSource, VideoSource } from '../media/source.ts';
 import type { DubSettings } from '../options/dub.ts';
 import { closedMouth } from '../sound/silence.ts';
 
@@ -47,24 +47,39 @@ export function orderBy(mode: SyncMode, { source, sound }: Lengths): Order {
   return { ...lengths, mode, frameCount, sourceOf: (frame) => sourceFrame(mode, frame, lengths) };
 }
 
-/** How the mouth of each frame rests in silence. */
-export async function restOf(
+/** What silence is looked for with. */
+export interface SilenceOptions {
+  readonly fps: Rational;
+  /** Frames of the result. */
+  readonly frames: number;
+  readonly mode: DubSettings['silence'];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far the mouth of each frame rests, from the sound alone; nowhere where silence is drawn like everything else. */
+export async function silenceOf(
   sound: SoundSource,
-  avatar: Avatar,
-  { frameCount, sourceOf }: Order,
-  { silence, signal }: Pick<DubSettings, 'silence'> & { signal?: AbortSignal | undefined },
-): Promise<RestPlan> {
-  const weights = new Float32Array(frameCount);
-  if (silence !== 'model') {
-    let frame = 0;
-    for await (const weight of closedMouth(sound.samples(), { fps: avatar.video.fps })) {
-      if (frame === frameCount) break;
-      signal?.throwIfAborted();
-      weights[frame++] = weight;
-    }
+  { fps, frames, mode, signal }: SilenceOptions,
+): Promise<Float32Array> {
+  const weights = new Float32Array(frames);
+  if (mode === 'model') return weights;
+  let frame = 0;
+  for await (const weight of closedMouth(sound.samples(), { fps })) {
+    if (frame === frames) break;
+    signal?.throwIfAborted();
+    weights[frame++] = weight;
   }
-  const { frameCount: sourceCount, opening } = avatar;
-  return restPlan(weights, { mode: silence, sourceOf, sourceCount, opening });
+  return weights;
+}
+
+/** How the mouth of each frame rests in silence. */
+export function restOf(
+  weights: Float32Array,
+  { frameCount: sourceCount, opening }: Avatar,
+  { sourceOf }: Order,
+  mode: DubSettings['silence'],
+): RestPlan {
+  return restPlan(weights, { mode, sourceOf, sourceCount, opening });
 }
 
 /** A stretch of time, its end excluded; seconds. */
@@ -93,19 +108,26 @@ export interface StepParts {
   readonly rest: RestPlan;
   /** What is heard in each frame from a given one on. */
   readonly heard: (start: number) => AsyncIterable<FloatTensor>;
+  /** Frames as the video stores them, where it can. */
+  readonly planar?: boolean | undefined;
 }
 
 /** The steps of a dub from frame `start` on. */
 export async function* stepsFrom(
   start: number,
-  { avatar, order, rest, heard }: StepParts,
+  { avatar: { video }, order, rest, heard, planar }: StepParts,
 ): AsyncGenerator<Step, void, undefined> {
   const { frameCount: frames, sourceOf } = order;
   function* sources() {
     for (let index = start; index < frames; index++) yield sourceOf(index);
   }
   let index = start;
-  for await (const [frame, condition] of zip(framesInOrder(avatar.video, sources()), heard(start))) {
+  const { width, height, planes } = video;
+  const pictures =
+    planar && planes
+      ? framesInOrder({ width, height, frames: planes }, sources())
+      : framesInOrder(video, sources());
+  for await (const [frame, condition] of zip<Frame | PlanarFrame, FloatTensor>(pictures, heard(start))) {
     yield { index, frame, condition, rest: rest.weights[index]!, donor: rest.donors[index]! };
     index++;
   }

@@ -2,6 +2,7 @@
 import { access, mkdir, rm, rmdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Image } from '../image/image.ts';
+import { isPlanar, type PlanarImage } from '../image/planar.ts';
 import type { EncodeOptions } from '../media/encoder.ts';
 import { joinSegments, type WrittenVideo } from '../media/join-segments.ts';
 import { outputFormat, settle } from '../media/output.ts';
@@ -25,7 +26,7 @@ export interface ResultOptions extends EncodeOptions {
 }
 
 /** The frames of the result from a given one on. */
-export type FramesFrom = (start: number) => AsyncGenerator<Image, void, undefined>;
+export type FramesFrom = (start: number) => AsyncGenerator<Image | PlanarImage, void, undefined>;
 
 /**
  * Writes the result, whole or not at all.
@@ -183,9 +184,9 @@ class PictureFiles {
   }
 
   async *saved(
-    frames: AsyncGenerator<Image, void, undefined>,
+    frames: AsyncGenerator<Image | PlanarImage, void, undefined>,
     start = 0,
-  ): AsyncGenerator<Image, void, undefined> {
+  ): AsyncGenerator<Image | PlanarImage, void, undefined> {
     const folder = this.#folder;
     if (folder === undefined) {
       yield* frames;
@@ -194,6 +195,7 @@ class PictureFiles {
     this.#made = (await mkdir(folder, { recursive: true })) !== undefined;
     let index = start;
     for await (const frame of frames) {
+      if (isPlanar(frame)) throw new TypeError('pictures are written of RGB frames alone');
       const path = pictureFile(folder, index++);
       await writeImage(path, frame);
       this.#written.push(path);

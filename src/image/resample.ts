@@ -26,6 +26,7 @@ export function resample(source: Image, x: Axis, y: Axis, width: number, height:
     const part = rows.subarray((row - firstRow) * stride, (row - firstRow + 1) * stride);
     const from = row * source.width * n;
     if (n === 3) scaleRgbRow(source.data, from, across, part);
+    else if (n === 1) scaleGreyRow(source.data, from, across, part);
     else scaleRow(source.data, from, n, across, part);
   }
   const result = image(width, height, n);
@@ -62,6 +63,21 @@ function scaleRgbRow(
     row[3 * d] = red;
     row[3 * d + 1] = green;
     row[3 * d + 2] = blue;
+  }
+}
+
+function scaleGreyRow(
+  data: Uint8Array,
+  from: number,
+  { first, count, weights, most }: Taps,
+  row: Float32Array,
+) {
+  for (let d = 0; d < count.length; d++) {
+    let sum = 0;
+    let p = from + first[d]!;
+    const end = d * most + count[d]!;
+    for (let w = d * most; w < end; w++, p++) sum += weights[w]! * data[p]!;
+    row[d] = sum;
   }
 }
 

@@ -12,6 +12,7 @@ import type { Box, Point } from '../core/box.ts';
 import type { FloatTensor, Tensor } from '../core/tensor.ts';
 import type { FrameFace, NumberedImage } from '../face/finder.ts';
 import type { Image } from '../image/image.ts';
+import type { PlanarImage } from '../image/planar.ts';
 import type { Rational, SoundSource, VideoSource } from '../media/source.ts';
 
 /** Pixels of every frame of a video. */
@@ -101,6 +102,11 @@ export interface LipModel {
   boxOf(coords: Box, picture: PictureSize): Box | null;
   /** The face inside the box, `size` × `size` pixels. */
   crop(frame: NumberedImage, box: Box): Image;
+  /** For models that keep places and can do without RGB frames: `crop` of a planar frame, and `mask`. */
+  readonly planar?: {
+    crop(frame: PlanarImage, box: Box): Image;
+    mask(place: Place): BlendMask;
+  };
   /** What the networks see of cut-out faces: [B, …latentShape]. */
   prepare(crops: readonly NumberedImage[], options?: Abortable): Promise<Latents>;
   /** How much of a drawn face shows in the frame. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Box, intersectBoxes } from '../core/box.ts';
 import { type FloatTensor, type Tensor, tensor } from '../core/tensor.ts';
 import { type Image, image } from '../image/image.ts';
+import { type PlanarImage, resamplePlanar } from '../image/planar.ts';
 import { resample } from '../image/resample.ts';
 import { MINI_SIZE } from '../networks/mini-face.ts';
 import { type LipModel, type Person, stack } from './lip-model.ts';
@@ -65,6 +66,8 @@ export async function openMini(
 
     mask: async (_frame, place) => miniMask(place),
 
+    planar: { crop: cutOutPlanar, mask: miniMask },
+
     framesOf: ({ sampleCount }, { num, den }) => Math.round((sampleCount * num) / (16000 * den)),
 
     async *conditions(sound, { fps, frames, signal }) {
@@ -117,10 +120,21 @@ function scalar(value: number): FloatTensor {
   return tensor([], Float32Array.of(value));
 }
 
-function cutOut(frame: Image, { x1, y1, x2, y2 }: Box): Image {
-  const x = { start: x1, step: (x2 - x1) / MINI_SIZE };
-  const y = { start: y1, step: (y2 - y1) / MINI_SIZE };
+function cutOut(frame: Image, box: Box): Image {
+  const { x, y } = axesOf(box);
   return resample(frame, x, y, MINI_SIZE, MINI_SIZE);
+}
+
+function cutOutPlanar(frame: PlanarImage, box: Box): Image {
+  const { x, y } = axesOf(box);
+  return resamplePlanar(frame, x, y, MINI_SIZE, MINI_SIZE);
+}
+
+function axesOf({ x1, y1, x2, y2 }: Box) {
+  return {
+    x: { start: x1, step: (x2 - x1) / MINI_SIZE },
+    y: { start: y1, step: (y2 - y1) / MINI_SIZE },
+  };
 }
 
 function bytesOf({ data }: Pick<Image, 'data'>): Tensor<'uint8'> {

@@ -62,6 +62,12 @@ export async function openLipModel(
   });
 }
 
+/** What a finder must see for the model that the options name, before that is loaded. */
+export async function landmarksFor(settings: ModelSettings): Promise<LipModel['landmarks']> {
+  const name = await modelName(settings);
+  return name === 'mini' || (await isMini(name)) ? 'mesh' : 'points';
+}
+
 /**
  * The model that is meant: the one that is named, else the one of upstream's `--version`, else the best one in the
  * models folder, else mini, which is always there.

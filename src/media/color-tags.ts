@@ -1,3 +1,4 @@
+import type { PlanarCode } from '../image/planar.ts';
 import type { ColorTags, VideoSource } from './source.ts';
 
 /** Tags with the matrix and the range decided, as a conversion needs them. */
@@ -55,10 +56,52 @@ export function colorWarnings(tags: ColorTags, pixelFormat: string): string[] {
   return warnings;
 }
 
-/** FFmpeg filter that turns decoded pictures into RGB of the given size; `alpha` keeps it as a fourth channel. */
-export function toRgb(color: DecidedColor, width: number, height: number, alpha: boolean): string {
+/** What decoded pictures are turned into. */
+export interface RgbOptions {
+  readonly width: number;
+  readonly height: number;
+  /** Keeps transparency as a fourth channel. */
+  readonly alpha: boolean;
+  /** See `FramesOptions`. */
+  readonly near: boolean;
+}
+
+/** FFmpeg filter that turns decoded pictures into RGB of the given size. */
+export function toRgb(color: DecidedColor, { width, height, alpha, near }: RgbOptions): string {
   const matrix = `in_color_matrix=${MATRICES[color.space]}:in_range=${color.range}:out_range=pc`;
-  return `scale=w=${width}:h=${height}:${matrix}:${EXACT},format=${alpha ? 'rgba' : 'rgb24'}`;
+  const flags = near ? 'flags=bicubic' : EXACT;
+  return `scale=w=${width}:h=${height}:${matrix}:${flags},format=${alpha ? 'rgba' : 'rgb24'}`;
+}
+
+/** Shares of red and blue in brightness. */
+const SHARES: Readonly<Record<string, readonly [red: number, blue: number]>> = {
+  bt709: [0.2126, 0.0722],
+  smpte170m: [0.299, 0.114],
+  bt470bg: [0.299, 0.114],
+  fcc: [0.3, 0.11],
+  smpte240m: [0.212, 0.087],
+  bt2020nc: [0.2627, 0.0593],
+};
+
+/** What the numbers of planar pictures of these tags mean. */
+export function planarCode({ space, range }: DecidedColor): PlanarCode {
+  const [red, blue] = SHARES[space]!;
+  return { red, blue, range };
+}
+
+/** Whether pictures of a stream are planar as they are decoded: 8 bits, 4:2:0, of the range that was decided. */
+export function isStoredPlanar(color: DecidedColor, pixelFormat: string): boolean {
+  return pixelFormat === 'yuv420p' || (pixelFormat === 'yuvj420p' && color.range === 'pc');
+}
+
+/** FFmpeg filter that hands decoded pictures over in the given size and format, which they have already. */
+export function unchanged(width: number, height: number, pixelFormat: string): string {
+  return `scale=w=${width}:h=${height},format=${pixelFormat}`;
+}
+
+/** FFmpeg filter that says what the numbers of planar pictures mean, and leaves them. */
+export function fromPlanar({ space, range }: DecidedColor): string {
+  return `setparams=colorspace=${space}:range=${range},format=yuv420p`;
 }
 
 /** FFmpeg filter that turns RGB into the planes of `format` by the matrix and range that the tags will name. */

@@ -20,6 +20,8 @@ export interface EncodeOptions {
   readonly crf?: number | undefined;
   /** Speed of x264 and x265, `medium` by default. */
   readonly preset?: string | undefined;
+  /** The frames are planar and mean what `color` says; RGB by default. */
+  readonly planar?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { MuseTalkError } from '../core/errors.ts';
-import { colorWarnings, decideColor, toRgb } from './color-tags.ts';
+import { planarSize } from '../image/planar.ts';
+import { colorWarnings, decideColor, isStoredPlanar, planarCode, toRgb, unchanged } from './color-tags.ts';
 import { inputFile, streamTool } from './ffmpeg.ts';
 import { averageRate, constantTiming, type Timing } from './frame-rate.ts';
 import { openFolder, openPicture } from './image-files.ts';
@@ -8,7 +9,7 @@ import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
 import { type Probe, probePackets, refuseAbove, type VideoStream } from './probe.ts';
 import { parseRate, toNumber, usualRate } from './rate.ts';
 import { notReadable, sniff } from './sniff.ts';
-import type { Frame, Rational, VideoSource } from './source.ts';
+import type { Frame, FramesOptions, PlanarFrame, Rational, VideoSource } from './source.ts';
 import { takeBytes } from './spare-frames.ts';
 import { readTimestamps, type Timestamps } from './timestamps.ts';
 
@@ -81,47 +82,87 @@ function videoFile(
 
   const shown = (index: number) => timing.shown?.[index] ?? index;
 
-  async function* frames(start = 0, end = frameCount): AsyncGenerator<Frame, void, undefined> {
+  /** The bytes of frames in one form, with their numbers and times. */
+  async function* read(start: number, end: number, form: Form) {
     const first = Math.max(0, start);
     const last = Math.min(end, frameCount);
     if (first >= last) return;
     let index = first;
     let source = shown(first);
-    for await (const picture of decode(found, stamps, source, shown(last - 1) + 1, { signal, warnings })) {
+    const context = { form, signal, warnings };
+    for await (const picture of decode(found, stamps, source, shown(last - 1) + 1, context)) {
       for (; index < last && shown(index) === source; index++) {
         // The receiver may draw on what it gets, so a frame that comes again is copied first.
         const again = index + 1 < last && shown(index + 1) === source;
         const data = again ? picture.slice() : picture;
-        const time = timestamps?.[index] ?? index / rate;
-        yield { width: video.width, height: video.height, channels: 3, data, index, time };
+        yield { data, index, time: timestamps?.[index] ?? index / rate };
       }
       source++;
     }
   }
 
+  const { width, height } = video;
+  const color = decideColor(video.color, video);
+
+  async function* frames(
+    start = 0,
+    end = frameCount,
+    { colors = 'exact' }: FramesOptions = {},
+  ): AsyncGenerator<Frame, void, undefined> {
+    for await (const frame of read(start, end, rgbForm(video, color, colors === 'near')))
+      yield { width, height, channels: 3, ...frame };
+  }
+
+  const code = planarCode(color);
+  async function* planes(start = 0, end = frameCount): AsyncGenerator<PlanarFrame, void, undefined> {
+    for await (const frame of read(start, end, planarForm(video))) yield { width, height, code, ...frame };
+  }
+  const isPlanar = isStoredPlanar(color, video.pixelFormat) && width % 2 === 0 && height % 2 === 0;
+
   return {
     path,
     kind: 'video',
-    width: video.width,
-    height: video.height,
+    width,
+    height,
     pixelAspect: video.pixelAspect,
     fps,
     frameCount,
     duration: timestamps ? stamps.times.at(-1)! + stamps.lastDuration : frameCount / rate,
-    color: decideColor(video.color, video),
+    color,
     timestamps,
     warnings,
     frames,
+    ...(isPlanar && { planes }),
   };
 }
 
+/** In what form decoded pictures are handed over. */
+interface Form {
+  /** FFmpeg's filter that makes it. */
+  readonly filter: string;
+  /** Bytes of a picture. */
+  readonly size: number;
+  /** The fourth byte of each pixel says how much of it shows. */
+  readonly alpha: boolean;
+}
+
+function rgbForm({ width, height, alpha }: VideoStream, color: VideoSource['color'], near: boolean): Form {
+  const filter = toRgb(color, { width, height, alpha, near });
+  return { filter, size: width * height * (alpha ? 4 : 3), alpha };
+}
+
+function planarForm({ width, height, pixelFormat }: VideoStream): Form {
+  return { filter: unchanged(width, height, pixelFormat), size: planarSize(width, height), alpha: false };
+}
+
 interface DecodeContext {
+  readonly form: Form;
   readonly signal: AbortSignal | undefined;
   readonly warnings: string[];
 }
 
 /**
- * The RGB bytes of frames `start` … `end` − 1 of a stream. Frames that a damaged end lacks repeat the last one.
+ * The bytes of frames `start` … `end` − 1 of a stream. Frames that a damaged end lacks repeat the last one.
  *
  * Decoding begins at the keyframe before `start`. Where it ends too early (H.264 with open groups can, near its
  * end), the rest is decoded from the beginning, which always works.
@@ -131,12 +172,12 @@ async function* decode(
   stamps: Timestamps,
   start: number,
   end: number,
-  { signal, warnings }: DecodeContext,
+  { form, signal, warnings }: DecodeContext,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   let given = start;
   let held: Uint8Array<ArrayBuffer> | undefined; // held back, so that the last can be copied before it is given away
   for (const entry of new Set([entryPoint(stamps, found.kind.demuxer, start), 0])) {
-    for await (const picture of picturesFrom(entry, given, found, stamps, signal)) {
+    for await (const picture of picturesFrom(entry, given, found, stamps, { form, signal })) {
       if (held) yield held;
       held = picture;
       if (++given >= end) break;
@@ -158,17 +199,17 @@ async function* decode(
   yield held;
 }
 
-/** RGB bytes of the frames of a stream from `start` on, decoded from the keyframe `entry` on. */
+/** Bytes of the frames of a stream from `start` on, decoded from the keyframe `entry` on. */
 async function* picturesFrom(
   entry: number,
   start: number,
   { path, kind, video }: FoundVideo,
   stamps: Timestamps,
-  signal: AbortSignal | undefined,
+  { form, signal }: Pick<DecodeContext, 'form' | 'signal'>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  const color = toRgb(decideColor(video.color, video), video.width, video.height, video.alpha);
+  const { filter, size, alpha } = form;
   // What lies before the start is decoded, but neither converted nor handed over.
-  const wanted = start > entry ? `select=gte(n\\,${start - entry}),${color}` : color;
+  const wanted = start > entry ? `select=gte(n\\,${start - entry}),${filter}` : filter;
   const args = [
     ...(entry > 0 ? ['-seek_timestamp', '1', '-ss', secondsBefore(stamps, entry)] : []),
     ...inputFile(path, kind.demuxer),
@@ -177,8 +218,7 @@ async function* picturesFrom(
     ...['-vsync', '0', '-f', 'rawvideo', 'pipe:1'],
   ];
   const bytes = streamTool('ffmpeg', args, { task: `decode ${path}`, blame: 'BAD_FILE', signal });
-  const size = video.width * video.height * (video.alpha ? 4 : 3);
-  for await (const picture of pieces(bytes, size)) yield video.alpha ? overBlack(picture) : picture;
+  for await (const picture of pieces(bytes, size)) yield alpha ? overBlack(picture) : picture;
 }
 
 /** Containers in which FFmpeg finds a moment exactly; others are decoded from their beginning. */

@@ -1,4 +1,5 @@
 import type { Image } from '../image/image.ts';
+import type { PlanarImage } from '../image/planar.ts';
 
 /** A fraction, in lowest terms; a frame rate of 30000/1001 stays exact. */
 export interface Rational {
@@ -23,6 +24,21 @@ export interface Frame extends Image {
   readonly index: number;
   /** Seconds since the first frame. */
   readonly time: number;
+}
+
+/** A frame as the video stores it. Its bytes belong to the receiver likewise. */
+export interface PlanarFrame extends PlanarImage {
+  readonly index: number;
+  readonly time: number;
+}
+
+/** How frames are read. */
+export interface FramesOptions {
+  /**
+   * `exact` (default): a pure colour is right to a step or two. `near`: within a few steps, for a third of the
+   * processor time; for those who only look.
+   */
+  readonly colors?: 'exact' | 'near' | undefined;
 }
 
 /** Pictures in the order of time that can be read again, from any frame on: a video, a picture or a folder. */
@@ -51,7 +67,9 @@ export interface VideoSource {
    * Frames `start` … `end` − 1, decoded anew on each call, one at a time as they are asked for. Leaving the loop
    * early ends the decoder.
    */
-  frames(start?: number, end?: number): AsyncGenerator<Frame, void, undefined>;
+  frames(start?: number, end?: number, options?: FramesOptions): AsyncGenerator<Frame, void, undefined>;
+  /** As `frames`, but nothing is converted: only where the video has 8 bits, 4:2:0, and an even size. */
+  planes?(start?: number, end?: number): AsyncGenerator<PlanarFrame, void, undefined>;
 }
 
 /** Mono sound of 16 kHz that can be read again, in pieces, so that its length costs no memory. */

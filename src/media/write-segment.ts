@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Image } from '../image/image.ts';
-import { fromRgb, PICTURE_COLOR, tagOptions } from './color-tags.ts';
+import { isPlanar, type PlanarImage } from '../image/planar.ts';
+import { fromPlanar, fromRgb, PICTURE_COLOR, tagOptions } from './color-tags.ts';
 import { checkQuality, type EncodeOptions, encoderSettings, requireEncoder, timescale } from './encoder.ts';
 import { fileUrl, runTool } from './ffmpeg.ts';
 import { cannotWrite, settle, type VideoEncoder } from './output.ts';
@@ -29,7 +30,7 @@ interface WriteSegmentOptions extends EncodeOptions {
  */
 export async function writeSegment(
   path: string,
-  frames: AsyncIterable<Image>,
+  frames: AsyncIterable<Image | PlanarImage>,
   options: WriteSegmentOptions,
 ): Promise<Segment> {
   const encoder = options.encoder ?? 'libx264';
@@ -59,20 +60,20 @@ export async function writeSegment(
 }
 
 function encodeArguments(path: string, encoder: VideoEncoder, options: EncodeOptions): string[] {
-  const { fps, width, height, pixelAspect = { num: 1, den: 1 }, color = PICTURE_COLOR } = options;
+  const { fps, width, height, pixelAspect = { num: 1, den: 1 }, color = PICTURE_COLOR, planar } = options;
   return [
     ...[
       '-f',
       'rawvideo',
       '-pix_fmt',
-      'rgb24',
+      planar ? 'yuv420p' : 'rgb24',
       '-s',
       `${even(width)}x${even(height)}`,
       '-framerate',
       toText(fps),
     ],
     ...['-protocol_whitelist', 'file,pipe', '-i', 'pipe:0'],
-    ...['-vf', `${fromRgb(color)},setsar=sar=${toText(pixelAspect)}:max=10000`],
+    ...['-vf', `${planar ? fromPlanar(color) : fromRgb(color)},setsar=sar=${toText(pixelAspect)}:max=10000`],
     ...['-c:v', encoder, ...encoderSettings(encoder, options), ...tagOptions(color)],
     ...['-vsync', '0', '-video_track_timescale', String(timescale(fps)), '-fflags', '+bitexact'],
     ...['-f', 'mp4', '-y', fileUrl(path)],
@@ -82,17 +83,16 @@ function encodeArguments(path: string, encoder: VideoEncoder, options: EncodeOpt
 const even = (size: number) => size + (size % 2);
 
 async function* bytesOf(
-  frames: AsyncIterable<Image>,
-  { width, height }: EncodeOptions,
+  frames: AsyncIterable<Image | PlanarImage>,
+  { width, height, planar = false }: EncodeOptions,
   count: { frames: number },
 ): AsyncGenerator<Uint8Array> {
+  const wanted = `${width}×${height}${planar ? ', planar' : '×3'}`;
   for await (const frame of frames) {
-    if (frame.width !== width || frame.height !== height || frame.channels !== 3)
-      throw new RangeError(
-        `frame ${count.frames} is ${frame.width}×${frame.height}×${frame.channels}, not ${width}×${height}×3`,
-      );
+    const found = `${frame.width}×${frame.height}${isPlanar(frame) ? ', planar' : `×${frame.channels}`}`;
+    if (found !== wanted) throw new RangeError(`frame ${count.frames} is ${found}, not ${wanted}`);
     count.frames++;
-    yield padToEven(frame);
+    yield isPlanar(frame) ? frame.data : padToEven(frame);
   }
 }
 

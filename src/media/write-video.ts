@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { MuseTalkError } from '../core/errors.ts';
 import type { Image } from '../image/image.ts';
+import type { PlanarImage } from '../image/planar.ts';
 import type { EncodeOptions } from './encoder.ts';
 import { type JoinOptions, joinInto, type WrittenVideo } from './join-segments.ts';
 import { outputFormat, produce } from './output.ts';
@@ -18,7 +19,7 @@ export type WriteVideoOptions = EncodeOptions & JoinOptions;
  */
 export async function writeVideo(
   output: string,
-  frames: AsyncIterable<Image>,
+  frames: AsyncIterable<Image | PlanarImage>,
   options: WriteVideoOptions,
 ): Promise<WrittenVideo> {
   const format = outputFormat(output);

@@ -107,6 +107,11 @@ async function answer(request: EngineRequest): Promise<EngineResponse> {
   }
 }
 
+/** The memory of results, which nobody here wants any more. */
+function buffersOf(results: Record<string, Tensor> = {}): ArrayBuffer[] {
+  return [...new Set(Object.values(results).map(({ data }) => data.buffer as ArrayBuffer))];
+}
+
 let last = Promise.resolve();
 
 parentPort?.on('message', (request: EngineRequest) => {
@@ -114,6 +119,6 @@ parentPort?.on('message', (request: EngineRequest) => {
     const response = await answer(request).catch(
       (error: unknown): EngineResponse => ({ id: request.id, ok: false, message: String(error) }),
     );
-    parentPort!.postMessage(response);
+    parentPort!.postMessage(response, response.ok ? buffersOf(response.results) : []);
   });
 });

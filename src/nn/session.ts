@@ -38,6 +38,8 @@ export interface LoadOptions extends SessionOptions {
   cacheFolder?: string | undefined;
 }
 
+type Ports = Pick<OnnxModel, 'inputs' | 'outputs'>;
+
 interface Waiting {
   resolve(response: EngineResponse & { ok: true }): void;
   reject(error: unknown): void;
@@ -58,17 +60,18 @@ export class Engine {
    */
   async load(outputs: Readonly<Record<string, Value>>, options: LoadOptions = {}): Promise<Session> {
     const { cacheFolder, threads = availableParallelism(), ...rest } = options;
-    const stored = await storeGraph(outputs, cacheFolder);
-    const created = await this.#request({
-      kind: 'create',
-      model: stored.path ?? stored.model.bytes,
-      options: { threads, ...rest },
-    });
+    const { model, path } = await storeGraph(outputs, cacheFolder);
+    // The graph moves into the thread: copies that stay here for as long as the session make the collector of
+    // garbage, which counts them, run all the time.
+    const ports: Ports = { inputs: model.inputs, outputs: model.outputs };
+    const created = await this.#request(
+      { kind: 'create', model: path ?? model.bytes, options: { threads, ...rest } },
+      path === undefined ? [model.bytes.buffer as ArrayBuffer] : [],
+    );
     const session = created.session!;
     return {
-      inputs: stored.model.inputs,
-      outputs: stored.model.outputs,
-      run: (feeds, { signal } = {}) => this.#run(session, stored.model, feeds, signal),
+      ...ports,
+      run: (feeds, { signal } = {}) => this.#run(session, ports, feeds, signal),
       close: async () => {
         await this.#request({ kind: 'release', session });
       },
@@ -90,9 +93,9 @@ export class Engine {
     this.#fail(new MuseTalkError('ENGINE', 'the engine was closed'));
   }
 
-  async #run(session: number, model: OnnxModel, feeds: Feeds, signal?: AbortSignal): Promise<Results> {
+  async #run(session: number, ports: Ports, feeds: Feeds, signal?: AbortSignal): Promise<Results> {
     signal?.throwIfAborted();
-    checkFeeds(model, feeds);
+    checkFeeds(ports, feeds);
     const request = this.#request({ kind: 'run', session, feeds });
     if (!signal) return (await request).results!;
     return await new Promise<Results>((resolve, reject) => {
@@ -104,13 +107,17 @@ export class Engine {
     });
   }
 
-  #request(request: DistributiveOmit<EngineRequest, 'id'>): Promise<EngineResponse & { ok: true }> {
+  /** Asks the thread; what is in `moved` is gone here afterwards. */
+  #request(
+    request: DistributiveOmit<EngineRequest, 'id'>,
+    moved: readonly ArrayBuffer[] = [],
+  ): Promise<EngineResponse & { ok: true }> {
     const worker = this.#start();
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) worker.ref();
       this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ ...request, id });
+      worker.postMessage({ ...request, id }, moved);
     });
   }
 
@@ -171,8 +178,8 @@ export async function runGraph(outputs: Readonly<Record<string, Value>>, feeds: 
   }
 }
 
-function checkFeeds(model: OnnxModel, feeds: Feeds): void {
-  for (const [name, port] of model.inputs) {
+function checkFeeds({ inputs }: Ports, feeds: Feeds): void {
+  for (const [name, port] of inputs) {
     const fed = feeds[name];
     const fits =
       fed &&
