@@ -1,6 +1,7 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { addressOf, api, type DubView } from '../api.ts';
 import { clock, moment, percent } from '../format.ts';
+import { Icon } from '../parts/icons.tsx';
 import { Mouth } from '../parts/mouth.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { t } from '../texts/texts.ts';
@@ -50,6 +51,12 @@ export function Dubs() {
           <h1>{t('dubs.title')}</h1>
           <p>{t('dubs.hint')}</p>
         </div>
+        {dubs !== undefined && dubs.length > 0 && (
+          <a class="button quiet" href="#/">
+            <Icon name="plus" />
+            {t('dubs.new')}
+          </a>
+        )}
       </header>
       {error !== undefined && <Notice error={error} />}
       {dubs?.length === 0 && (
@@ -89,42 +96,79 @@ function useOlder(first: string | null): { dubs: readonly DubView[]; more: (() =
 }
 
 function Card({ dub }: { dub: DubView }) {
-  const { id, name, status, progress, result, createdAt, model } = dub;
-  const share = progress && progress.total > 0 ? progress.done / progress.total : 0;
+  const { id, name, status, result, createdAt, model } = dub;
+  const film = useRef<HTMLVideoElement>(null);
+  const play = () => void film.current?.play().catch(() => {}); // a picture does as well
+  const rest = () => {
+    film.current?.pause();
+    if (film.current) film.current.currentTime = POSTER_TIME;
+  };
   return (
     <li>
-      <a class="card" href={`#/dubs/${id}`} data-status={status}>
+      <a
+        class="card"
+        href={`#/dubs/${id}`}
+        data-status={status}
+        onPointerEnter={play}
+        onPointerLeave={rest}
+        onFocus={play}
+        onBlur={rest}
+      >
         <div class="poster">
           {status === 'COMPLETED' ? (
-            <Poster address={addressOf(`v1/dubs/${id}/result`)} />
+            <video
+              ref={film}
+              src={`${addressOf(`v1/dubs/${id}/result`)}#t=${POSTER_TIME}`}
+              preload="metadata"
+              muted
+              loop
+              playsInline
+              tabIndex={-1}
+              aria-hidden="true"
+            />
           ) : (
             <CardMouth dub={dub} />
           )}
           {result && <span class="length">{clock(result.duration, 0)}</span>}
+          <Said dub={dub} />
         </div>
-        {isOpen(dub) && (
-          <div class="bar">
-            <i style={{ width: `${share * 100}%` }} />
-          </div>
-        )}
         <h2>{name ?? t('dubs.untitled')}</h2>
         <p>
-          {status === 'PROCESSING' && progress
-            ? `${stageName(progress.stage)} ${progress.total > 0 ? percent(share) : ''}`
-            : `${t(`status.${status}`)} · ${moment(createdAt)} · ${model}`}
+          {moment(createdAt)} · {model}
         </p>
       </a>
     </li>
   );
 }
 
-function CardMouth({ dub }: { dub: DubView }) {
-  return isOpen(dub) ? <Mouth speaking={dub.status === 'PROCESSING'} /> : <Mouth open={0} wide={0.55} />;
+/** Seconds: a little after the start, since the first frame is often black. */
+const POSTER_TIME = 0.4;
+
+/** What is to be said of a dub: how far it is, how it ended, whether something stands out. */
+function Said({ dub: { status, progress, result } }: { dub: DubView }) {
+  if (status === 'PROCESSING' && progress) {
+    const share = progress.total > 0 ? progress.done / progress.total : 0;
+    return (
+      <>
+        <span class="said">
+          {stageName(progress.stage)} {progress.total > 0 ? percent(share) : ''}
+        </span>
+        <div class="bar">
+          <i style={{ width: `${share * 100}%` }} />
+        </div>
+      </>
+    );
+  }
+  if (status !== 'COMPLETED') return <span class="said">{t(`status.${status}`)}</span>;
+  if (result?.quality !== 'faults') return <span class="unseen">{t(`status.${status}`)}</span>;
+  return (
+    <span class="said" data-caution>
+      <Icon name="caution" />
+      {t('dubs.faults')}
+    </span>
+  );
 }
 
-/** The frame a little after the start: the first one is often black. */
-function Poster({ address }: { address: string }) {
-  return (
-    <video src={`${address}#t=0.4`} preload="metadata" muted playsInline tabIndex={-1} aria-hidden="true" />
-  );
+function CardMouth({ dub }: { dub: DubView }) {
+  return isOpen(dub) ? <Mouth speaking={dub.status === 'PROCESSING'} /> : <Mouth open={0} wide={0.55} />;
 }

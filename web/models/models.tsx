@@ -1,13 +1,24 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, type ModelView } from '../api.ts';
 import { percent, size } from '../format.ts';
 import { Icon } from '../parts/icons.tsx';
+import { Mouth, type MouthShape } from '../parts/mouth.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { t, textFor } from '../texts/texts.ts';
+
+/** What draws mouths; the other models help. */
+const DRAWERS: Readonly<Record<string, MouthShape>> = {
+  mini: { open: 0.3, wide: 0.78 },
+  'musetalk-1.5': { open: 0.85, wide: 0.58 },
+  'musetalk-1.0': { open: 0.52, wide: 0.92 },
+};
 
 /** Which models are there, and fetching of those that are not. */
 export function Models() {
   const { models, error, look } = useModels();
+  const drawers = models?.filter(({ id }) => id in DRAWERS);
+  const helpers = models?.filter(({ id }) => !(id in DRAWERS));
   return (
     <main class="page models">
       <header>
@@ -17,12 +28,38 @@ export function Models() {
         </div>
       </header>
       {error !== undefined && <Notice error={error} />}
-      <ul>
-        {models?.map((model) => (
-          <Model key={model.id} {...{ model, look }} />
+      <ul class="drawers">
+        {drawers?.map((model) => (
+          <Model key={model.id} {...{ model, look }} sign={<Sign model={model} />} />
         ))}
       </ul>
+      {helpers && helpers.length > 0 && (
+        <section>
+          <h2>{t('models.helpers')}</h2>
+          <ul class="helpers">
+            {helpers.map((model) => (
+              <Model key={model.id} {...{ model, look }} />
+            ))}
+          </ul>
+        </section>
+      )}
     </main>
+  );
+}
+
+/** A mouth that is filled as far as the model's files are here. */
+function Sign({ model: { id, ready, files } }: { model: ModelView }) {
+  const needed = files.filter(({ optional }) => !optional);
+  const here = needed.reduce((sum, { bytes, size }) => sum + Math.min(bytes, size), 0);
+  const size = needed.reduce((sum, file) => sum + file.size, 0);
+  const share = ready ? 1 : size > 0 ? here / size : 0;
+  return (
+    <div class="sign">
+      <Mouth {...DRAWERS[id]} />
+      <span style={{ clipPath: `inset(${100 * (1 - share)}% 0 0 0)` }}>
+        <Mouth {...DRAWERS[id]} />
+      </span>
+    </div>
   );
 }
 
@@ -40,7 +77,15 @@ function useModels() {
   return { models, error, look };
 }
 
-function Model({ model, look }: { model: ModelView; look: () => Promise<void> }) {
+function Model({
+  model,
+  look,
+  sign,
+}: {
+  model: ModelView;
+  look: () => Promise<void>;
+  sign?: ComponentChildren;
+}) {
   const { id, what, ready, files, uses, pull } = model;
   const lacking = files.filter(
     ({ state, optional }) => !optional && state !== 'present' && state !== 'other',
@@ -53,8 +98,9 @@ function Model({ model, look }: { model: ModelView; look: () => Promise<void> })
   };
   return (
     <li class="model" data-ready={ready}>
+      {sign}
       <div class="what">
-        <h2>{textFor(`model.${id}`) ?? id}</h2>
+        <h3>{textFor(`model.${id}`) ?? id}</h3>
         <p>{textFor(`model.${id}.what`) ?? what}</p>
       </div>
       <p class="state">
@@ -80,31 +126,34 @@ function Model({ model, look }: { model: ModelView; look: () => Promise<void> })
           )}
         </div>
       )}
+      {ready && files.length === 0 && <p class="aside">{t('models.comes')}</p>}
       {pull?.state === 'running' && <PullLine pull={pull} />}
       {(error !== undefined || pull?.state === 'failed') && (
         <Notice error={error ?? new Error(pull?.error ?? '')} />
       )}
-      {files.length > 0 ? (
-        <details>
-          <summary>{t('models.files')}</summary>
-          <table>
-            <tbody>
-              {files.map((file) => (
-                <tr key={file.path} data-state={file.state}>
-                  <th scope="row">{file.path}</th>
-                  <td>{size(file.size)}</td>
-                  <td>{t(`models.${file.state}`)}</td>
-                  <td>{file.licence}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {uses.length > 0 && <p>{t('models.uses', { names: uses.join(', ') })}</p>}
-        </details>
-      ) : (
-        ready && <p class="aside">{t('models.comes')}</p>
-      )}
+      {files.length > 0 && <Files files={files} uses={uses} />}
     </li>
+  );
+}
+
+function Files({ files, uses }: Pick<ModelView, 'files' | 'uses'>) {
+  return (
+    <details>
+      <summary>{t('models.files')}</summary>
+      <table>
+        <tbody>
+          {files.map((file) => (
+            <tr key={file.path} data-state={file.state}>
+              <th scope="row">{file.path}</th>
+              <td>{size(file.size)}</td>
+              <td>{t(`models.${file.state}`)}</td>
+              <td>{file.licence}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {uses.length > 0 && <p>{t('models.uses', { names: uses.join(', ') })}</p>}
+    </details>
   );
 }
 

@@ -75,6 +75,8 @@ export const en = {
   'dubs.empty': 'Nothing dubbed yet',
   'dubs.emptyHint': 'What you dub in the studio gathers here, and is still here tomorrow.',
   'dubs.toStudio': 'To the studio',
+  'dubs.new': 'New dub',
+  'dubs.faults': 'Something to look at',
   'dubs.more': 'Show older ones',
   'dubs.untitled': 'Without a name',
   'status.PENDING': 'waiting',
@@ -163,6 +165,7 @@ export const en = {
 
   'models.title': 'Models',
   'models.hint': 'What draws the mouth. The small one comes along; the published ones are fetched once.',
+  'models.helpers': 'What helps them',
   'models.ready': 'ready',
   'models.lacks': 'lacks {count} files, {size}',
   'models.absent': 'not there',

@@ -74,6 +74,8 @@ export const zh: Readonly<Record<TextName, string>> = {
   'dubs.empty': '还没有配音',
   'dubs.emptyHint': '在工作室完成的配音会出现在这里，明天也还在。',
   'dubs.toStudio': '去工作室',
+  'dubs.new': '新建配音',
+  'dubs.faults': '有值得查看之处',
   'dubs.more': '显示更早的',
   'dubs.untitled': '未命名',
   'status.PENDING': '等待中',
@@ -162,6 +164,7 @@ export const zh: Readonly<Record<TextName, string>> = {
 
   'models.title': '模型',
   'models.hint': '用来绘制嘴部。小模型随程序附带；已发布的模型只需获取一次。',
+  'models.helpers': '辅助模型',
   'models.ready': '可用',
   'models.lacks': '缺少 {count} 个文件，共 {size}',
   'models.absent': '不存在',
