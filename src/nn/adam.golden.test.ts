@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { golden } from '../../test/shared.ts';
 import { expectOutputs, readInputs } from '../../test/training.ts';
 import { adamStep } from './adam.ts';
+import { adamMemory } from './adam-kernel.ts';
 
 const { folder, cases } = golden('train');
 const recorded = cases.filter(({ name }) => name.startsWith('optim/adamw'));
@@ -39,6 +40,51 @@ for (const one of recorded) {
     });
   });
 }
+
+for (const one of recorded) {
+  test(`the loops for four numbers at a time agree with PyTorch's too (${one.name})`, () => {
+    const { params0, grads } = readInputs(folder, one);
+    const { lr, betas, eps, weight_decay: weightDecay, max_grad_norm } = one.params;
+    const size = params0!.data.length;
+    const { state, gradient, kernel } = adamMemory(8 * Math.ceil(size / 8), { average: false })!;
+    state.parameters.set(params0!.data);
+    const after: number[] = [];
+    const norms: number[] = [];
+    for (let step = 1; step <= 7; step++) {
+      gradient.set(grads!.data.subarray((step - 1) * size, step * size));
+      const options = { betas, eps, weightDecay, clipNorm: max_grad_norm ?? undefined };
+      norms.push(adamStep(state, gradient, { step, learningRate: lr }, options, kernel));
+      after.push(...state.parameters.subarray(0, size));
+    }
+    expectOutputs(folder, one, {
+      params_after: { data: Float32Array.from(after) },
+      exp_avg: { data: state.first.subarray(0, size) },
+      exp_avg_sq: { data: state.second.subarray(0, size) },
+      norms_before_clip: { data: Float32Array.from(norms) },
+    });
+  });
+}
+
+test('the loops for four numbers at a time move the average as the plain ones do', () => {
+  const length = 48;
+  const { state, gradient, kernel } = adamMemory(length, { average: true })!;
+  const numbers = Float32Array.from({ length }, (_, i) => Math.sin(i));
+  const plain = { ...stateOf([...numbers]), average: numbers.slice() };
+  state.parameters.set(numbers);
+  state.average!.set(numbers);
+  for (let step = 1; step <= 5; step++) {
+    gradient.set(numbers.map((value, i) => value * Math.cos(step + i)));
+    const [at, options] = [
+      { step, learningRate: 0.01 },
+      { clipNorm: 1, ema: 0.99 },
+    ] as const;
+    const norm = adamStep(state, gradient, at, options, kernel);
+    assert.ok(Math.abs(norm / adamStep(plain, gradient, at, options) - 1) < 1e-6);
+  }
+  for (const key of ['parameters', 'first', 'second', 'average'] as const)
+    for (const [i, value] of plain[key].entries())
+      assert.ok(Math.abs(value - state[key]![i]!) < 1e-6, `${key} ${i}: ${state[key]![i]}, not ${value}`);
+});
 
 function stateOf(parameters: readonly number[]) {
   const zeros = () => new Float32Array(parameters.length);

@@ -5,6 +5,7 @@
  * Formula: "Decoupled Weight Decay Regularization" (Loshchilov and Hutter, 2019), algorithm 2, with PyTorch's
  * placement of eps: p ← p (1 − lr · decay) − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps).
  */
+import type { AdamFactors, AdamKernel, AdamState } from './adam-kernel.ts';
 
 /** How AdamW steps. */
 export interface AdamOptions {
@@ -23,19 +24,8 @@ export interface AdamOptions {
   ema?: number | undefined;
 }
 
-/** The vectors of one optimiser, all of one length. */
-export interface AdamState {
-  readonly parameters: Float32Array;
-  /** Mean gradient. */
-  readonly first: Float32Array;
-  /** Mean square of the gradient. */
-  readonly second: Float32Array;
-  /** Average of the parameters over time, when one is kept. */
-  readonly average: Float32Array | undefined;
-}
-
 /** The L2 norm, summed in double precision. */
-function norm(vector: Float32Array): number {
+function normOf(vector: Float32Array): number {
   // Four sums at once: one alone would wait for itself at every element.
   let [a, b, c, d] = [0, 0, 0, 0];
   const even = vector.length - (vector.length % 4);
@@ -52,20 +42,40 @@ function norm(vector: Float32Array): number {
 /**
  * Changes the state by one step along a gradient and gives the gradient's norm before clipping. `step` counts
  * from 1. A gradient that is not finite changes nothing.
+ *
+ * @param kernel the loops; those of a memory that holds these very vectors are three times as fast as plain ones.
  */
 export function adamStep(
   { parameters, first, second, average }: AdamState,
   gradient: Float32Array,
   { step, learningRate, scale = 1 }: { step: number; learningRate: number; scale?: number },
   { betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01, clipNorm, ema = 0 }: AdamOptions,
+  kernel: AdamKernel = plainKernel({ parameters, first, second, average }, gradient),
 ): number {
-  const length = norm(gradient) * scale;
+  const length = kernel.norm() * scale;
   if (!Number.isFinite(length)) return length;
   // The small number is PyTorch's clip_grad_norm_.
   const factor = scale * (clipNorm === undefined ? 1 : Math.min(1, clipNorm / (length + 1e-6)));
-  const rate = learningRate / (1 - beta1 ** step);
-  const spread = 1 / Math.sqrt(1 - beta2 ** step);
-  const kept = 1 - learningRate * weightDecay;
+  kernel.step({
+    ...{ factor, beta1, beta2, eps },
+    rate: learningRate / (1 - beta1 ** step),
+    spread: 1 / Math.sqrt(1 - beta2 ** step),
+    kept: 1 - learningRate * weightDecay,
+    decay: average ? Math.min(ema, (step + 1) / (step + 10)) : 0,
+  });
+  return length;
+}
+
+/** The loops as they are read most easily, for vectors of any length and place. */
+function plainKernel(state: AdamState, gradient: Float32Array): AdamKernel {
+  return { norm: () => normOf(gradient), step: (factors) => plainStep(state, gradient, factors) };
+}
+
+function plainStep(
+  { parameters, first, second, average }: AdamState,
+  gradient: Float32Array,
+  { factor, beta1, beta2, rate, spread, eps, kept, decay }: AdamFactors,
+): void {
   for (let i = 0; i < parameters.length; i++) {
     const g = gradient[i]! * factor;
     const m = beta1 * first[i]! + (1 - beta1) * g;
@@ -74,8 +84,7 @@ export function adamStep(
     second[i] = v;
     parameters[i] = parameters[i]! * kept - (rate * m) / (Math.sqrt(v) * spread + eps);
   }
-  if (average) follow(average, parameters, Math.min(ema, (step + 1) / (step + 10)));
-  return length;
+  if (average) follow(average, parameters, decay);
 }
 
 function follow(average: Float32Array, parameters: Float32Array, decay: number): void {

@@ -5,7 +5,8 @@
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import type { DType, Tensor } from '../core/tensor.ts';
-import { type AdamOptions, type AdamState, adamStep } from './adam.ts';
+import { type AdamOptions, adamStep } from './adam.ts';
+import { type AdamKernel, type AdamState, adamMemory } from './adam-kernel.ts';
 import type { Answer, Call } from './worker-calls.ts';
 
 /** A tensor's place in the flat vectors of a group. */
@@ -65,6 +66,8 @@ export interface TrainerResult {
 interface Group {
   readonly options: AdamOptions;
   readonly state: AdamState;
+  /** The loops of a step, where the vectors lie in a memory for them. */
+  readonly kernel: AdamKernel | undefined;
   readonly inputs: ReadonlyMap<string, ort.Tensor>;
   readonly gradient: Gradient;
   /** Where a further pass before the update puts its gradients, to be added. */
@@ -90,23 +93,31 @@ const states = new Map<string, ort.Tensor>();
 const passes = new Map<string, Pass>();
 
 function addGroup({ group, places, length, options }: TrainerRequest & { kind: 'group' }): void {
-  const vector = () => new Float32Array(length);
-  const parameters = vector();
+  const average = options.ema !== undefined;
+  const {
+    state,
+    gradient: vector,
+    kernel,
+  } = adamMemory(length, { average }) ?? plainVectors(length, average);
   groups.set(group, {
-    options,
-    state: {
-      parameters,
-      first: vector(),
-      second: vector(),
-      average: options.ema === undefined ? undefined : vector(),
-    },
-    inputs: views(parameters, places),
-    gradient: gradient(length, places),
-    places,
+    ...{ options, state, kernel, places },
+    inputs: views(state.parameters, places),
+    gradient: { vector, tensors: views(vector, places) },
     more: undefined,
     filled: false,
     step: 0,
   });
+}
+
+function plainVectors(length: number, average: boolean) {
+  const vector = () => new Float32Array(length);
+  const state: AdamState = {
+    parameters: vector(),
+    first: vector(),
+    second: vector(),
+    average: average ? vector() : undefined,
+  };
+  return { state, gradient: vector(), kernel: undefined };
 }
 
 function gradient(length: number, places: readonly Place[]): Gradient {
@@ -183,7 +194,8 @@ function update({ group: name, learningRate, scale }: TrainerRequest & { kind: '
   const group = groups.get(name)!;
   group.filled = false;
   const step = group.step + 1;
-  const norm = adamStep(group.state, group.gradient.vector, { step, learningRate, scale }, group.options);
+  const { state, gradient, options, kernel } = group;
+  const norm = adamStep(state, gradient.vector, { step, learningRate, scale }, options, kernel);
   if (Number.isFinite(norm)) group.step = step;
   return { norm, step: group.step };
 }
@@ -191,7 +203,8 @@ function update({ group: name, learningRate, scale }: TrainerRequest & { kind: '
 function read({ group: name, vectors }: TrainerRequest & { kind: 'read' }): TrainerResult {
   const { state, gradient, step } = groups.get(name)!;
   const all: Record<keyof Vectors, Float32Array | undefined> = { ...state, gradient: gradient.vector };
-  const asked = vectors.flatMap((key) => (all[key] ? [[key, all[key]]] : []));
+  // A view would be sent with all of its memory.
+  const asked = vectors.flatMap((key) => (all[key] ? [[key, all[key].slice()]] : []));
   return { step, vectors: Object.fromEntries(asked) };
 }
 
