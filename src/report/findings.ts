@@ -114,12 +114,16 @@ function colorFinding({ colors }: Measured): Finding | undefined {
   });
 }
 
+/** Seconds for which a seam must show in all: it stays as long as what was drawn, an odd shadow of a chin does not. */
+const SEAM_SECONDS = 0.75;
+
 function seamFinding(measured: Measured): Finding | undefined {
   const { seam } = measured.pixels;
   return overTime(measured, seam, {
     ...{ code: 'seam', limit: LIMITS.seam, unit: 'levels', title: 'A seam shows round the mouth' },
+    least: SEAM_SECONDS,
     detail: (worst) =>
-      `Along the edge of what was drawn, the picture steps by up to ${levels(worst)} within three pixels where the source has no step.`,
+      `Along the edge of what was drawn, the picture steps by up to ${levels(worst)} where the source has no step.`,
   });
 }
 
@@ -268,6 +272,8 @@ interface OverTime {
   readonly unit: string;
   readonly title: string;
   readonly detail: (worst: number) => string;
+  /** Seconds above the limit in all, of a video that is at least twice as long. */
+  readonly least?: number;
 }
 
 /** Seconds above a limit from which on people see something. */
@@ -277,11 +283,12 @@ const LEAST_SECONDS = 0.15;
 function overTime(
   { fps }: Measured,
   series: Float32Array,
-  { detail, limit, ...about }: OverTime,
+  { detail, limit, least: inAll = 0, ...about }: OverTime,
 ): Finding | undefined {
   const least = Math.max(2, Math.round(LEAST_SECONDS * fps));
   const over = runs(series.length, (i) => series[i]! > limit, least);
-  if (over.length === 0) return undefined;
+  const total = over.reduce((sum, { start, end }) => sum + end - start, 0);
+  if (total === 0 || total < Math.min(inAll * fps, series.length / 2)) return undefined;
   const value = quantile(
     over.flatMap(({ start, end }) => [...series.subarray(start, end)]),
     1,

@@ -1,5 +1,5 @@
 /** What the mouth does while it should rest, and while it should speak. */
-import { runs } from './statistics.ts';
+import { median, runs } from './statistics.ts';
 
 /** Facts of each frame that mouth and sound are compared by. */
 export interface MouthSeries {
@@ -10,6 +10,8 @@ export interface MouthSeries {
   readonly movement: ArrayLike<number>;
   /** How far the mouth should be closed by the sound, 0 (voice) … 1 (silence). */
   readonly silence: ArrayLike<number>;
+  /** How open the mouth should be by the sound, in any unit; undefined where that is not known. */
+  readonly heard?: ArrayLike<number> | undefined;
 }
 
 /** A stretch of frames, `end` excluded, and what was measured in it. */
@@ -44,13 +46,25 @@ export function movementInSilence({ fps, silence, opening }: MouthSeries): Stret
   );
 }
 
-/** The spread of the opening in windows of steady speech: near nothing where the mouth stands still. */
-export function movementInSpeech({ fps, silence, opening }: MouthSeries): Stretch[] {
+/** What is heard in a window must travel by this share of what is usual; in less, a vowel is held. */
+const HELD = 0.6;
+
+/**
+ * The travel of the lips in windows of steady speech: near nothing where the mouth stands still. Windows in which the
+ * sound stands still too are left out: who holds a vowel holds the lips.
+ */
+export function movementInSpeech({ fps, silence, opening, heard }: MouthSeries): Stretch[] {
   const length = Math.round(SPEECH * fps);
-  return runs(silence.length, (i) => silence[i]! < 0.05 && Number.isFinite(opening[i]), length).flatMap(
-    ({ start, end }) =>
-      windowsIn(start, end, length).map((window) => ({ ...window, value: travel(opening, window, fps) })),
-  );
+  const windows = runs(
+    silence.length,
+    (i) => silence[i]! < 0.05 && Number.isFinite(opening[i]),
+    length,
+  ).flatMap(({ start, end }) => windowsIn(start, end, length));
+  const sound = heard && windows.map((window) => travel(heard, window, fps));
+  const least = sound ? HELD * median(sound) : 0;
+  return windows
+    .filter((_, i) => !sound || !(sound[i]! < least))
+    .map((window) => ({ ...window, value: travel(opening, window, fps) }));
 }
 
 /** Windows of `length` frames, half overlapping; the last one ends at `end`. */

@@ -4,11 +4,9 @@ import type { Box } from '../core/box.ts';
 import { type Image, image } from '../image/image.ts';
 import type { Frame, VideoSource } from '../media/source.ts';
 import { type ColorMap, type ColorPairs, mapColor } from './color-fit.ts';
-import { areasOf, type CutAreas, cutFace, grown, lumaOfImage, sideOfCuts } from './face-cut.ts';
-import { flicker } from './flicker.ts';
-import { differenceOf, type SeamHeights, seamHeights, seamOver } from './seam.ts';
+import { grown, sideOfCuts } from './face-cut.ts';
+import { FaceWatch } from './face-watch.ts';
 import type { SeenFace } from './seen-faces.ts';
-import { detail } from './sharpness.ts';
 import { cellsOutside, type Sketch, sketchOf } from './sketch.ts';
 import { median } from './statistics.ts';
 
@@ -18,8 +16,8 @@ const OUTSIDE_COLUMNS = 96;
 /** Levels by which a cell must differ to count as changed: more than coarse encoding makes of it. */
 const CHANGED = 10;
 
-/** Frames over which a seam must stay where it is. */
-const SEAM_FRAMES = 13;
+/** Frames from one look at the pixels outside the mask to the next. */
+const OUTSIDE_STEP = 3;
 
 /** What a dub may change: the face's box, this much enlarged. */
 const MASK_REACH = 1.4;
@@ -66,23 +64,31 @@ export async function measurePixels(
   const series = emptySeries(faces.length);
   const side = sideOfCuts(median(faces.flatMap((face) => (face ? [face.box.x2 - face.box.x1] : []))) || 0);
   const others = source && framesInOrder(source.video, source.frames)[Symbol.asyncIterator]();
-  const own = new LastCuts(side);
-  const theirs = new LastCuts(side);
-  const seams: SeamHeights[] = [];
+  const watch = new FaceWatch(series, side);
   try {
     for await (const frame of video.frames(0, faces.length)) {
       signal?.throwIfAborted();
       const face = faces[frame.index] ?? null;
       const other = (await others?.next())?.value ?? undefined;
-      const expected = other && source && recolored(sameSize(other, frame), source.colors);
-      if (expected) series.outside[frame.index] = changedOutside(frame, expected, face?.box ?? null);
-      measureFace(series, frame, expected, face, frame.index, own, theirs, seams);
+      const expected = other && source && once(() => recolored(sameSize(other, frame), source.colors));
+      if (expected) lookOutside(series.outside, frame, expected, face?.box ?? null);
+      watch.add(frame.index, frame, face, () => expected?.());
       onFrame?.(frame.index + 1);
     }
   } finally {
     await others?.return?.(undefined);
   }
+  watch.finish();
   return series;
+}
+
+/** Makes a thing when it is first asked for, and keeps it. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly thing: T } | undefined;
+  return () => {
+    made ??= { thing: make() };
+    return made.thing;
+  };
 }
 
 /** Frames whose colours are compared. */
@@ -158,71 +164,9 @@ function emptySeries(length: number): PixelSeries {
   };
 }
 
-function measureFace(
-  series: PixelSeries,
-  frame: Image,
-  expected: Image | undefined,
-  face: SeenFace | null,
-  index: number,
-  own: LastCuts,
-  theirs: LastCuts,
-  seams: SeamHeights[],
-): void {
-  if (!face) {
-    own.forget();
-    theirs.forget();
-    seams.length = 0;
-    return;
-  }
-  if (Number.isNaN(face.movement)) own.forget(); // a cut
-  const areas = areasOf(face.box, face.mouth, own.side);
-  const cut = own.add(frame, face.box);
-  series.mouthDetail[index] = detailRatio(cut.luma, own.side, areas);
-  const flickers = own.flickers(areas);
-  if (flickers && index > 0) {
-    series.flicker[index - 1] = flickers.lower;
-    series.upperFlicker[index - 1] = flickers.upper;
-  }
-  if (!expected) return;
-  if (Number.isNaN(face.movement)) {
-    theirs.forget();
-    seams.length = 0;
-  }
-  const wanted = theirs.add(expected, face.box);
-  series.sourceMouthDetail[index] = detailRatio(wanted.luma, own.side, areas);
-  const theirFlickers = theirs.flickers(areas);
-  if (theirFlickers && index > 0) series.sourceFlicker[index - 1] = theirFlickers.lower;
-  const difference = differenceOf(cut.picture.data, wanted.picture.data);
-  const { lower, upper, lips } = areas;
-  const all = { x1: 0, y1: upper.y1, x2: own.side, y2: own.side };
-  seams.push(seamHeights(cut.picture.data, wanted.picture.data, own.side, { area: all, lips }));
-  if (seams.length > SEAM_FRAMES) seams.shift();
-  if (seams.length === SEAM_FRAMES) series.seam[index - (SEAM_FRAMES >> 1)] = seamOver(seams);
-  series.tint[index] = tintOf(difference, own.side, lower, lips, upper);
-}
-
-function detailRatio(luma: Float32Array, side: number, { mouth, upper }: CutAreas): number {
-  return Math.sqrt(detail(luma, side, mouth) / (detail(luma, side, upper) + 1e-3));
-}
-
-/** How much further the colour of the lower face is off than that of the upper face: length of the mean, in levels. */
-function tintOf(difference: Float32Array, side: number, lower: Box, lips: Box, upper: Box): number {
-  const below = meanColor(difference, side, lower, lips);
-  const above = meanColor(difference, side, upper);
-  return Math.hypot(...below.map((value, c) => value - above[c]!)) / Math.sqrt(3);
-}
-
-function meanColor(values: Float32Array, side: number, box: Box, but?: Box): number[] {
-  const sums = [0, 0, 0];
-  let count = 0;
-  for (let y = box.y1; y < box.y2; y++) {
-    for (let x = box.x1; x < box.x2; x++) {
-      if (but && x >= but.x1 && x < but.x2 && y >= but.y1 && y < but.y2) continue;
-      for (let c = 0; c < 3; c++) sums[c]! += values[(y * side + x) * 3 + c]!;
-      count++;
-    }
-  }
-  return sums.map((sum) => sum / Math.max(count, 1));
+function lookOutside(outside: Float32Array, frame: Frame, expected: () => Image, box: Box | null): void {
+  const { index } = frame;
+  outside[index] = index % OUTSIDE_STEP === 0 ? changedOutside(frame, expected(), box) : outside[index - 1]!;
 }
 
 function changedOutside(frame: Image, expected: Image, box: Box | null): number {
@@ -264,36 +208,4 @@ function sameSize(picture: Image, { width, height }: Pick<Image, 'width' | 'heig
     }
   }
   return result;
-}
-
-/** The cuts of up to three successive frames. */
-class LastCuts {
-  readonly side: number;
-  readonly #lumas: Float32Array[] = [];
-
-  constructor(side: number) {
-    this.side = side;
-  }
-
-  add(frame: Image, box: Box): { picture: Image; luma: Float32Array } {
-    const picture = cutFace(frame, box, this.side);
-    const luma = lumaOfImage(picture);
-    this.#lumas.push(luma);
-    if (this.#lumas.length > 3) this.#lumas.shift();
-    return { picture, luma };
-  }
-
-  /** Of the frame before the last added, where three are known. */
-  flickers({ lower, upper, lips }: CutAreas): { lower: number; upper: number } | undefined {
-    const [a, b, c] = this.#lumas;
-    if (!a || !b || !c) return undefined;
-    return {
-      lower: flicker([a, b, c], this.side, lower, lips),
-      upper: flicker([a, b, c], this.side, upper),
-    };
-  }
-
-  forget(): void {
-    this.#lumas.length = 0;
-  }
 }

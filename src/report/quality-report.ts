@@ -133,6 +133,9 @@ async function openSound(
   }
 }
 
+/** Frames from one detection to the next: where a face was dubbed it is tracked, and lost it is detected anew. */
+const DETECT_EVERY = 100;
+
 async function measure(
   files: ReportFiles,
   { video, source, sound }: Opened,
@@ -146,7 +149,8 @@ async function measure(
   });
   const fps = toNumber(video.fps);
   const frames = video.frameCount;
-  const seen = await seeFaces(video, finder, { choice: run.choice }, watching('faces', frames));
+  const find = { choice: run.choice, detectEvery: DETECT_EVERY };
+  const seen = await seeFaces(video, finder, find, watching('faces', frames));
   const { paired, alignment, colors } = await pair(
     seen,
     video,
@@ -157,8 +161,9 @@ async function measure(
   onProgress?.({ stage: 'sound', done: 0, total: 0 });
   const opening = Float32Array.from(seen.faces, (face) => face?.opening ?? Number.NaN);
   const movement = Float32Array.from(seen.faces, (face) => face?.movement ?? Number.NaN);
-  const mouth = sound && { fps, opening, movement, silence: await silenceOf(sound, video) };
   const heard = sound && (await hearOpening(sound, { fps: video.fps, frames, folder: run.mini, signal }));
+  const silence = sound && (await silenceOf(sound, video));
+  const mouth = silence && { fps, opening, movement, silence, heard: heard?.opening };
   const sync = heard && {
     by: heard.by,
     heard: heard.opening,
