@@ -21,7 +21,9 @@ import { fitLipBasis, LIP_NUMBERS, lipCode } from '../../src/train/mini/lip-code
 import { align, articulation, gridText, phonesOf, predict, ridge } from './phones.ts';
 import type { Utterance } from './sound-data.ts';
 import { readPlainWav, throughRoom, utterance } from './sound-data.ts';
-import { standardise, taught } from './taught.ts';
+import { guidedRows, standardise, taught } from './taught.ts';
+import type { Voice } from './voices.ts';
+import { voiceOf } from './voices.ts';
 
 /** Numbers a row: the lip code and the opening. */
 const NUMBERS = MINI_CODE + 1;
@@ -34,8 +36,11 @@ export function isHeldBack({ name, speaker }: { name: string; speaker: string })
   return [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 10 === 5;
 }
 
-/** Texts of recordings without a face that may be learnt from, by file name. */
-export const TEXTS: Readonly<Record<string, string>> = {
+/** Recordings without a face that may be learnt from, by file name, with their texts where those are known. */
+const RECORDINGS: Readonly<Record<string, string | undefined>> = {
+  'librispeech-198-barnett.flac': undefined,
+  'librispeech-3436-lankford.flac': undefined,
+  'librispeech-5703-comira.flac': undefined,
   'jfk-1961.flac':
     'And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country.',
   'ljspeech-LJ050-0131.wav':
@@ -60,36 +65,44 @@ export const TEXTS: Readonly<Record<string, string>> = {
     dies with thee.`,
 };
 
-/** A clip of GRID with its sound. */
-export interface GridClip {
+/** A prepared clip of GRID. */
+export interface SeenClip {
   readonly name: string;
   readonly speaker: string;
+  readonly video: string;
   readonly heldBack: boolean;
   readonly frames: number;
   readonly openings: readonly number[];
   readonly shapes: Float32Array;
-  readonly sound: Utterance;
 }
 
-/** Every prepared clip of GRID, with its phones aligned where its words are known. */
-export async function gridClips(data: string, ears: Session): Promise<GridClip[]> {
+/** Every prepared clip of GRID. */
+export async function seenClips(data: string): Promise<SeenClip[]> {
   const folder = join(data, 'clips');
   const files = (await readdir(folder)).filter((name) => name.endsWith('.json')).sort();
-  const clips: GridClip[] = [];
+  const clips: SeenClip[] = [];
   for (const file of files) {
     const facts = JSON.parse(await readFile(join(folder, file), 'utf8'));
     if (!/\/grid\//.test(facts.video)) continue;
     const shapes = new Float32Array(
       Uint8Array.from(await readFile(join(folder, file.replace('json', 'shapes')))).buffer,
     );
-    const samples = await readWholeSound(facts.video);
-    const heldBack = isHeldBack(facts);
-    const text = gridText(basename(facts.video, extname(facts.video)));
-    const embedding = await taught(data, basename(file, '.json'));
-    const sound = { ...(await aligned('grid', samples, text, ears)), embedding };
-    clips.push({ ...facts, heldBack, shapes, sound });
+    clips.push({ ...facts, name: basename(file, '.json'), heldBack: isHeldBack(facts), shapes });
   }
   return clips;
+}
+
+/** A clip of GRID with its sound. */
+interface GridClip extends SeenClip {
+  readonly samples: Float32Array;
+  /** With its phones aligned where its words are known. */
+  readonly sound: Utterance;
+}
+
+async function withSound(clip: SeenClip, ears: Session): Promise<GridClip> {
+  const samples = await readWholeSound(clip.video);
+  const text = gridText(basename(clip.video, extname(clip.video)));
+  return { ...clip, samples, sound: await aligned('grid', samples, text, ears) };
 }
 
 /** The phone scorer of a trained encoder: log-probabilities of [1, 80, 2 T] mels. */
@@ -140,7 +153,7 @@ export async function phoneScores(sound: Utterance, ears: Session): Promise<Floa
 }
 
 /** The basis of lip codes from the clips that may be learnt from; s1, who has most of them, counts little. */
-export function basisOf(clips: readonly GridClip[]): LipBasis {
+export function basisOf(clips: readonly SeenClip[]): LipBasis {
   const shapes = clips
     .filter(({ heldBack }) => !heldBack)
     .flatMap(({ shapes, speaker, frames }) =>
@@ -153,7 +166,7 @@ export function basisOf(clips: readonly GridClip[]): LipBasis {
 }
 
 /** How widely each speaker moves the lips, beside the mean of all: codes are divided by it to be learnt from sound. */
-export function stylesOf(clips: readonly GridClip[]): Map<string, number> {
+export function stylesOf(clips: readonly SeenClip[]): Map<string, number> {
   const spreads = spreadsOf(clips);
   const logs = [...spreads.values()].map(Math.log);
   const mean = logs.reduce((a, b) => a + b, 0) / logs.length;
@@ -163,18 +176,21 @@ export function stylesOf(clips: readonly GridClip[]): Map<string, number> {
 /** The opening that counts as one in the ninth number. */
 const OPENING_UNIT = 0.025;
 
-/** Codes and opening of each row of 20 ms, in the mean style: [rows, 9]. */
-export function codesOfRows(clip: GridClip, basis: LipBasis, style: number): Float32Array {
+/** Codes and opening in the mean style, `rate` times a second of a sound that plays at `speed`: [count, 9]. */
+export function codesOf(
+  clip: SeenClip,
+  { basis, style }: { basis: LipBasis; style: number },
+  { count, rate, speed }: { count: number; rate: number; speed: number },
+): Float32Array {
   const perFrame = new Float32Array(clip.frames * NUMBERS);
   const closed = [...clip.openings].sort((a, b) => a - b)[Math.floor(0.1 * clip.frames)]!;
   for (let t = 0; t < clip.frames; t++) {
     perFrame.set(lipCode(basis, clip.shapes.subarray(t * LIP_NUMBERS, (t + 1) * LIP_NUMBERS)), t * NUMBERS);
     perFrame[t * NUMBERS + MINI_CODE] = (clip.openings[t]! - closed) / OPENING_UNIT;
   }
-  const rows = clip.sound.phones.length;
-  const codes = new Float32Array(rows * NUMBERS);
-  for (let row = 0; row < rows; row++) {
-    const at = Math.min(Math.max(row / 2 - 0.25, 0), clip.frames - 1.001);
+  const codes = new Float32Array(count * NUMBERS);
+  for (let row = 0; row < count; row++) {
+    const at = Math.min(Math.max((25 * speed * (row + 0.5)) / rate - 0.5, 0), clip.frames - 1.001);
     const [i, f] = [Math.floor(at), at - Math.floor(at)];
     for (let c = 0; c < NUMBERS; c++) {
       const value = perFrame[i * NUMBERS + c]! * (1 - f) + perFrame[(i + 1) * NUMBERS + c]! * f;
@@ -196,15 +212,10 @@ export function articulationOf(clips: readonly { clip: GridClip; codes: Float32A
   return ridge(samples, articulation(new Int16Array(1)).width, NUMBERS, 3);
 }
 
-interface Voice {
-  readonly name: string;
-  readonly samples: Float32Array;
-}
-
 /** Synthesised speech with its phones and their ends in seconds. */
 export async function synthesised(
   data: string,
-): Promise<(Voice & { phones: (readonly [phone: number, end: number])[] })[]> {
+): Promise<{ name: string; samples: Float32Array; phones: (readonly [phone: number, end: number])[] }[]> {
   const folder = join(data, 'speech');
   const list = [];
   for (const file of (await readdir(folder)).filter((name) => name.endsWith('.wav'))) {
@@ -215,11 +226,13 @@ export async function synthesised(
   return list;
 }
 
-/** Recordings without a face whose words are known. */
-export async function recordings(): Promise<(Voice & { text: string })[]> {
+/** Recordings without a face. */
+export async function recordings(): Promise<
+  { name: string; samples: Float32Array; text: string | undefined }[]
+> {
   const folder = join(process.env.MUSETALK_SHARED ?? '../shared', 'data', 'speech');
   const list = [];
-  for (const [file, text] of Object.entries(TEXTS)) {
+  for (const [file, text] of Object.entries(RECORDINGS)) {
     list.push({
       name: basename(file, extname(file)),
       samples: await readWholeSound(join(folder, file)),
@@ -229,18 +242,23 @@ export async function recordings(): Promise<(Voice & { text: string })[]> {
   return list;
 }
 
-/** The sounds of GRID's clips that may be learnt from, and recordings; and how often each counts. */
-export async function realVoices(data: string): Promise<(Voice & { times: number })[]> {
-  const folder = join(data, 'clips');
-  const list = [];
-  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.json')).sort()) {
-    const facts = JSON.parse(await readFile(join(folder, file), 'utf8'));
-    if (!facts.video.includes('/grid/') || isHeldBack(facts)) continue;
-    const samples = await readWholeSound(facts.video);
-    list.push({ name: facts.name as string, samples, times: facts.speaker === 's1' ? 1 : 10 });
+/** How many voices are made of each clip of s1, of each clip of another speaker and of each recording. */
+const VOICES = { s1: 2, others: 20, recordings: 10 };
+
+/** How many voices are made of a clip. */
+export function voicesOf({ speaker }: { readonly speaker: string }): number {
+  return speaker === 's1' ? VOICES.s1 : VOICES.others;
+}
+
+/** The sounds of GRID's clips that may be learnt from, and recordings, in several voices each. */
+export async function* realVoices(data: string): AsyncGenerator<Voice> {
+  for (const clip of await seenClips(data)) {
+    if (clip.heldBack) continue;
+    const samples = await readWholeSound(clip.video);
+    for (let k = 0; k < voicesOf(clip); k++) yield voiceOf(clip.name, samples, k);
   }
-  for (const recording of await recordings()) list.push({ ...recording, times: 15 });
-  return list;
+  for (const { name, samples } of await recordings())
+    for (let k = 0; k < VOICES.recordings; k++) yield voiceOf(name, samples, k);
 }
 
 /** Corpora with the share of each in a batch. */
@@ -250,42 +268,65 @@ export async function loadAligned(
   from: string,
 ): Promise<[share: number, list: Utterance[]][]> {
   const ears = await loadEars(join(data, `${from}.safetensors`));
-  const clips = await gridClips(data, ears);
+  const clips = await seenClips(data);
   const basis = basisOf(clips);
   const styles = stylesOf(clips);
   console.log(`lip codes hold ${basis.held.map((part) => part.toFixed(3)).join(' ')}`);
   console.log(`styles ${[...styles].map(([speaker, style]) => `${speaker} ${style.toFixed(2)}`).join(', ')}`);
-  const withCodes = clips.map((clip) => ({
-    clip,
-    codes: codesOfRows(clip, basis, styles.get(clip.speaker)!),
-  }));
-  const lips = articulationOf(withCodes);
-  const learnt = withCodes.filter(({ clip }) => !clip.heldBack);
-  const grid = (s1: boolean) =>
-    learnt
-      .filter(({ clip }) => (clip.speaker === 's1') === s1)
-      .map(({ clip, codes }) => ({ ...clip.sound, codes }));
-  const imagined = (sound: Utterance): Utterance => ({
+  const codesAt = (clip: GridClip, count: number, speed: number) =>
+    codesOf(clip, { basis, style: styles.get(clip.speaker)! }, { count, rate: 50, speed });
+  const learnt: GridClip[] = [];
+  for (const clip of clips) if (!clip.heldBack) learnt.push(await withSound(clip, ears));
+  const lips = articulationOf(
+    learnt.map((clip) => ({ clip, codes: codesAt(clip, clip.sound.phones.length, 1) })),
+  );
+  const seen = async (clip: GridClip, k: number): Promise<Utterance> => {
+    const voice = voiceOf(clip.name, clip.samples, k);
+    const sound = k === 0 ? clip.sound : resounding(clip.sound, voice);
+    const embedding = await taught(data, voice.name);
+    return { ...sound, embedding, codes: codesAt(clip, sound.phones.length, voice.speed) };
+  };
+  /** Without a face: what the guides say, or else what GRID shows of each phone. */
+  const imagined = async (sound: Utterance, name: string): Promise<Utterance> => ({
     ...sound,
-    codes: predict(articulation(sound.phones).features, lips, NUMBERS),
+    embedding: await taught(data, name),
+    codes:
+      (await guidedRows(data, name, sound.phones.length)) ??
+      predict(articulation(sound.phones).features, lips, NUMBERS),
   });
-  const synthetic: Utterance[] = [];
+  const [s1, others, synthetic, recorded]: Utterance[][] = [[], [], [], []];
+  for (const clip of learnt) {
+    const list = clip.speaker === 's1' ? s1 : others;
+    for (let k = 0; k < voicesOf(clip); k++) list!.push(await seen(clip, k));
+  }
   for (const { name, samples, phones } of await synthesised(data)) {
     const heard = random() < 0.5 ? throughRoom(samples, random) : samples;
-    const embedding = await taught(data, name);
-    synthetic.push({ ...imagined(utterance('synthetic', heard, phones)), embedding });
+    synthetic!.push(await imagined(utterance('synthetic', heard, phones), name));
   }
-  const recorded: Utterance[] = [];
   for (const { name, samples, text } of await recordings()) {
-    const embedding = await taught(data, name);
-    recorded.push({ ...imagined(await aligned('recorded', samples, text, ears)), embedding });
+    const sound = await aligned('recorded', samples, text, ears);
+    for (let k = 0; k < VOICES.recordings; k++) {
+      const voice = voiceOf(name, samples, k);
+      recorded!.push(await imagined(k === 0 ? sound : resounding(sound, voice), voice.name));
+    }
   }
-  standardise([...learnt.map(({ clip }) => clip.sound), ...synthetic, ...recorded]);
-  await ears.close();
-  return [
-    [0.32, grid(true)],
-    [0.4, grid(false)],
-    [0.2, synthetic],
-    [0.08, recorded],
+  const corpora: [number, Utterance[]][] = [
+    [0.3, s1!],
+    [0.3, others!],
+    [0.2, synthetic!],
+    [0.2, recorded!],
   ];
+  standardise(corpora.flatMap(([, list]) => list));
+  await ears.close();
+  return corpora;
+}
+
+/** A sound in another voice, with the phones of the first. */
+function resounding(sound: Utterance, { samples, speed }: Voice): Utterance {
+  const other = utterance(sound.corpus, samples, undefined);
+  const last = sound.phones.length - 1;
+  return {
+    ...other,
+    phones: other.phones.map((_, row) => sound.phones[Math.min(last, Math.floor((row + 0.5) * speed))]!),
+  };
 }

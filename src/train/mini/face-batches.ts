@@ -55,7 +55,8 @@ export function drawFaces(pick: () => FaceClip, batch: number, random: Random): 
     const look = drawLook(random);
     const codes = look.mirror ? clip.mirroredCodes : clip.codes;
     for (let c = 0; c < MINI_CODE; c++) {
-      code.data[b * MINI_CODE + c] = codes[at * MINI_CODE + c]! + CODE_NOISE * normal(random);
+      // A mouth that is stretched moves its lips as much further.
+      code.data[b * MINI_CODE + c] = look.stretch * codes[at * MINI_CODE + c]! + CODE_NOISE * normal(random);
     }
     drawCrop(clip, at, look, target.data.subarray(b * size, (b + 1) * size));
     drawCrop(clip, from, jittered(look, random), reference.data.subarray(b * size, (b + 1) * size));
@@ -99,6 +100,8 @@ interface Look {
   readonly shiftY: number;
   /** Displacements of a 5 × 5 grid over the crop, x then y, in pixels. */
   readonly warp: Float32Array;
+  /** How much higher the mouth is: lips, teeth and opening alike. */
+  readonly stretch: number;
   readonly gamma: number;
   readonly gains: readonly [number, number, number];
   readonly brightness: number;
@@ -114,9 +117,11 @@ function drawLook(random: Random): Look {
     aspect: 1 + spread(0.05),
     shiftX: spread(0.05) * MINI_SIZE,
     shiftY: spread(0.03) * MINI_SIZE,
-    warp: Float32Array.from({ length: 50 }, () => spread(2.5)),
+    warp: Float32Array.from({ length: 50 }, () => spread(3.5)),
+    // Few people who were filmed open the mouth wide, and all must be able to: it is stretched rather than pressed.
+    stretch: Math.exp(0.12 + spread(0.38)),
     gamma: Math.exp(spread(0.35)),
-    gains: [Math.exp(spread(0.2)), Math.exp(spread(0.2)), Math.exp(spread(0.2))],
+    gains: [Math.exp(spread(0.25)), Math.exp(spread(0.25)), Math.exp(spread(0.25))],
     brightness: spread(0.06),
     saturation: 0.4 + 0.9 * random(),
   };
@@ -134,6 +139,14 @@ function jittered(look: Look, random: Random): Look {
   };
 }
 
+/** Where the mouth lies in a prepared crop and how far its stretching reaches, in pixels. */
+const MOUTH = { x: CROP_SIZE / 2, y: CROP_MARGIN + 98, across: 40, down: 24 };
+
+/** exp(−((i − middle) / reach)²) of each place. */
+function bell(size: number, middle: number, reach: number): Float32Array {
+  return Float32Array.from({ length: size }, (_, i) => Math.exp(-(((i - middle) / reach) ** 2)));
+}
+
 function drawCrop(clip: FaceClip, frame: number, look: Look, out: Float32Array): void {
   const source = clip.crops.subarray(frame * CROP_SIZE ** 2 * 3, (frame + 1) * CROP_SIZE ** 2 * 3);
   const [red, green, blue] = toneTables(look);
@@ -145,6 +158,9 @@ function drawCrop(clip: FaceClip, frame: number, look: Look, out: Float32Array):
   const last = CROP_SIZE - 1.001;
   const { saturation } = look;
   const bend = new Float32Array(10);
+  const pressed = 1 / look.stretch - 1;
+  const across = bell(CROP_SIZE, MOUTH.x, MOUTH.across);
+  const down = bell(CROP_SIZE, MOUTH.y, MOUTH.down);
   // No array is made for a pixel: this loop runs a quarter of a million times for each step.
   for (let y = 0; y < MINI_SIZE; y++) {
     bendOfRow(look.warp, y, bend);
@@ -156,7 +172,9 @@ function drawCrop(clip: FaceClip, frame: number, look: Look, out: Float32Array):
       const dx = bend[column]! * (1 - f0) + bend[column + 1]! * f0;
       const dy = bend[column + 5]! * (1 - f0) + bend[column + 6]! * f0;
       const sx = clamp(middleX + look.aspect * (cos * u - sin * v) + dx, last);
-      const sy = clamp(middleY + (sin * u + cos * v) / look.aspect + dy, last);
+      const plainY = clamp(middleY + (sin * u + cos * v) / look.aspect + dy, last);
+      const share = pressed * across[sx | 0]! * down[plainY | 0]!;
+      const sy = clamp(plainY + (plainY - MOUTH.y) * share, last);
       const ix = sx | 0;
       const iy = sy | 0;
       const at = (iy * CROP_SIZE + ix) * 3;
