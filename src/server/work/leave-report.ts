@@ -1,5 +1,5 @@
 /** The quality report of a finished dub: measured beside the result, and never a reason for a dub to fail. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deadline } from '../../core/deadline.ts';
 import { MuseTalkError } from '../../core/errors.ts';
@@ -55,8 +55,8 @@ export async function leaveReport({
           onProgress({ stage: 'report', done, total, elapsed: took + (performance.now() - started) / 1000 }),
       },
     );
-    await writeFile(join(work, 'report.html'), reportPage(found));
-    await writeFile(join(work, 'report.json'), JSON.stringify(found.report));
+    await writeWhole(join(work, 'report.html'), reportPage(found));
+    await writeWhole(join(work, 'report.json'), JSON.stringify(found.report));
     return found.report.verdict;
   } catch (error) {
     signal.throwIfAborted();
@@ -74,4 +74,10 @@ async function mayTry(path: string): Promise<boolean> {
   if (before >= MOST_TRIES) return false;
   await writeFile(path, String(before + 1));
   return true;
+}
+
+/** Under another name first, so that a report is there whole or not at all. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.part`, text);
+  await rename(`${path}.part`, path);
 }
