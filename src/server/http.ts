@@ -138,13 +138,13 @@ function addRoute(app: FastifyInstance, route: Route, { users, creates, reads }:
   });
 }
 
-/** Files are asked for by HEAD too; uploads have a HEAD of their own. */
+/** What is not of the API is asked for by HEAD too, and files; uploads have a HEAD of their own. */
 function hasHead(path: string): boolean {
-  return /\/(result|source)$/.test(path) || path === '/healthz';
+  return /\/(result|source)$/.test(path) || !path.startsWith('/v1/');
 }
 
 function checked(schema: z.ZodType | undefined, given: unknown): unknown {
-  return schema ? checkOptions(schema, given) : undefined;
+  return schema ? checkOptions(schema, given, 'See the fields and their ranges at /docs.') : undefined;
 }
 
 function isJson({ headers }: FastifyRequest): boolean {
