@@ -23,6 +23,7 @@ async function setUp(t: TestContext, disk?: JournalDisk) {
         lease: 10,
         retry: RULES,
         compactAfter: 100,
+        forgetAfter: 0.05,
         clock: () => time.now,
       },
       ...(disk && { disk }),
@@ -153,6 +154,27 @@ test('a journal that grew long is written anew, and holds the same', async (t) =
   const again = await open();
   assert.equal((await again.list('a', { limit: 100 })).length, 5);
   assert.equal((await again.get('j1'))!.webhook!.attempts, 149);
+  await again.close();
+});
+
+test('what was removed is soon in no line of the journal, also where the process ended before', async (t) => {
+  const { folder, open, queue } = await setUp(t);
+  const text = () => readFile(join(folder, 'jobs.jsonl'), 'utf8');
+  for (const id of ['x', 'y', 'z']) await queue.add({ id, owner: 'a', request: `words of ${id}` });
+  await queue.remove('x');
+  for (let i = 0; (await text()).includes('words of x'); i++) {
+    assert.ok(i < 500, 'it is still there');
+    await sleep(10);
+  }
+  await queue.remove('y');
+  await queue.close();
+  assert.match(await text(), /words of y/);
+  const again = await open();
+  for (let i = 0; (await text()).includes('words of y'); i++) {
+    assert.ok(i < 500, 'it is still there');
+    await sleep(10);
+  }
+  assert.match(await text(), /words of z/);
   await again.close();
 });
 

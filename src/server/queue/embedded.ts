@@ -43,6 +43,8 @@ export interface EmbeddedOptions {
   readonly disk?: JournalDisk;
   /** Lines of journal beyond which it is written anew, if most of them are outdated. */
   readonly compactAfter?: number;
+  /** Seconds after which no line of the journal tells of a job that was removed. */
+  readonly forgetAfter?: number;
 }
 
 /** A queue in this process and a journal on its disk. */
@@ -65,6 +67,7 @@ export class EmbeddedQueue implements Queue {
   #compacting = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
+  #forgetting: NodeJS.Timeout | undefined;
 
   private constructor(journal: Journal, jobs: JobTable, options: EmbeddedOptions) {
     this.#journal = journal;
@@ -87,6 +90,7 @@ export class EmbeddedQueue implements Queue {
     const queue = new EmbeddedQueue(journal, replay(entries), options);
     queue.#timer = setInterval(() => queue.sweep(), Math.min(1000, (options.lease * 1000) / 4));
     queue.#timer.unref();
+    if (entries.some((entry) => (entry as { drop?: string }).drop !== undefined)) queue.#forgetSoon();
     return queue;
   }
 
@@ -166,7 +170,7 @@ export class EmbeddedQueue implements Queue {
     this.#jobs.drop(id);
     this.#notBefore.delete(id);
     this.#tell(job, true);
-    this.#compactIfLong();
+    this.#forgetSoon();
   }
 
   async finishedBefore(time: number, limit: number): Promise<Job[]> {
@@ -351,6 +355,7 @@ export class EmbeddedQueue implements Queue {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#forgetting);
     this.#wakeAll();
     await this.#journal.close();
   }
@@ -395,11 +400,25 @@ export class EmbeddedQueue implements Queue {
 
   #compactIfLong(): void {
     const { compactAfter = 2000 } = this.#options;
-    if (this.#compacting || this.#closed || this.#journal.lines < compactAfter + 4 * this.#jobs.size) return;
+    if (this.#journal.lines >= compactAfter + 4 * this.#jobs.size) this.#compact();
+  }
+
+  /** Older lines still say what a removed job was; they go when the journal is written anew. */
+  #forgetSoon(): void {
+    const { forgetAfter = 60 } = this.#options;
+    this.#forgetting ??= setTimeout(() => {
+      this.#forgetting = undefined;
+      if (this.#compacting) this.#forgetSoon();
+      else this.#compact();
+    }, forgetAfter * 1000).unref();
+  }
+
+  #compact(): void {
+    if (this.#compacting || this.#closed) return;
     this.#compacting = true;
     this.#journal
       .rewrite(() => entriesOf(this.#jobs))
-      .catch(() => {})
+      .catch(() => this.#forgetSoon())
       .finally(() => {
         this.#compacting = false;
       });
