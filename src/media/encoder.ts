@@ -18,7 +18,7 @@ export interface EncodeOptions {
   readonly encoder?: VideoEncoder | undefined;
   /** Quality, lower is better: 18 by default for x264 (hardly told from the source), 20 for x265, 28 for VP9. */
   readonly crf?: number | undefined;
-  /** Speed of x264 and x265, `medium` by default. */
+  /** Speed of x264 and x265, `faster` by default: for x264 at these qualities files of the size of `medium`'s in half the time. */
   readonly preset?: string | undefined;
   /** The frames are planar and mean what `color` says; RGB by default. */
   readonly planar?: boolean | undefined;
@@ -32,7 +32,7 @@ export interface EncodeOptions {
 const ENCODER_THREADS = 4;
 
 /** FFmpeg options of an encoder: quality, speed, closed groups of pictures, and what makes it repeatable. */
-export function encoderSettings(encoder: VideoEncoder, { crf, preset = 'medium' }: EncodeOptions): string[] {
+export function encoderSettings(encoder: VideoEncoder, { crf, preset = 'faster' }: EncodeOptions): string[] {
   const threads = ['-threads', String(ENCODER_THREADS)];
   switch (encoder) {
     case 'libx264':
@@ -80,7 +80,7 @@ const PRESETS = [
 ];
 
 /** @throws MuseTalkError `BAD_OPTION` for a size, quality or preset that no encoder takes. */
-export function checkQuality({ crf = 0, preset = 'medium', width, height }: EncodeOptions): void {
+export function checkQuality({ crf = 0, preset = 'faster', width, height }: EncodeOptions): void {
   const bad = (message: string, hint: string) => new MuseTalkError('BAD_OPTION', message, { hint });
   if (!(crf >= 0 && crf <= 63)) throw bad(`a quality (crf) of ${crf} does not exist`, 'Give 0 (best) to 51.');
   if (!PRESETS.includes(preset))

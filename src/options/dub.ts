@@ -172,7 +172,7 @@ const settings = {
   preset: about(
     z
       .enum(['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow', 'slower', 'veryslow'])
-      .default('medium'),
+      .default('faster'),
     { group: 'Output', description: 'Speed of the video encoder' },
   ),
   overwrite: about(z.boolean().default(false), {
