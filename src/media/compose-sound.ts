@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileUrl, inputFile, runTool } from './ffmpeg.ts';
+import { SOUND_DECODING_TIME } from './limits.ts';
 import { cannotWrite, settle } from './output.ts';
 import { probe } from './probe.ts';
 
@@ -50,7 +51,7 @@ export async function composeSound(
     const file = join(folder, 'whole');
     const args = [...inputs, '-filter_complex', filters.join(';'), '-map', '[whole]', '-c:a', 'pcm_s16le'];
     await runTool('ffmpeg', [...args, '-rf64', 'auto', '-f', 'wav', '-y', fileUrl(file)], {
-      ...{ task: `write ${output}`, blame: 'CANNOT_WRITE', signal },
+      ...{ task: `write ${output}`, blame: 'CANNOT_WRITE', signal, cpuTime: SOUND_DECODING_TIME },
     });
     await settle(file, output);
   } finally {

@@ -78,11 +78,15 @@ test('a child that takes too long, or stays silent, is ended', { timeout: 20_000
 });
 
 test('processor time is limited where the system can', {
-  timeout: 30_000,
+  timeout: 120_000,
   skip: process.platform === 'win32',
 }, async () => {
   const busy = ['-f', 'lavfi', '-i', 'testsrc2=s=1280x720', '-f', 'null', '-'];
   await assert.rejects(runTool('ffmpeg', busy, { ...read, cpuTime: 1 }), { message: /processor time/ });
+  if (process.platform !== 'linux') return;
+  const probing = ['-f', 'lavfi', '-i', 'testsrc2=s=1280x720', '-show_entries', 'packet=pts', '-of', 'csv'];
+  const long = runTool('ffprobe', probing, { ...read, cpuTime: 1, limit: Infinity });
+  await assert.rejects(long, { message: /processor time/ });
 });
 
 test("an error is our sentence first, then FFmpeg's words", { timeout: 20_000 }, async (t) => {

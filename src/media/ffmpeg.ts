@@ -20,7 +20,7 @@ export interface ToolOptions {
   readonly timeout?: number | undefined;
   /** Seconds that it may stay silent while its next bytes are waited for, or refuse bytes. */
   readonly patience?: number | undefined;
-  /** Seconds of processor time, where the system can limit it. */
+  /** Seconds of processor time, where the system can limit it; `Infinity`, the default, sets no limit. */
   readonly cpuTime?: number | undefined;
   /** Bytes of address space, where the system can limit it. */
   readonly memory?: number | undefined;
@@ -107,9 +107,10 @@ export async function runTool(
 function start(name: ToolName, path: string, args: readonly string[], options: ToolOptions): Child {
   const all = ['-hide_banner', '-v', 'error', '-max_alloc', String(LARGEST_BLOCK)];
   if (name === 'ffmpeg') all.push('-nostdin');
-  if (name === 'ffmpeg' && options.cpuTime !== undefined && process.platform !== 'win32')
-    all.push('-timelimit', String(Math.ceil(options.cpuTime)));
-  const [program, prefix] = withMemoryLimit(path, options.memory ?? DEFAULT_MEMORY);
+  const { cpuTime = Infinity } = options;
+  if (name === 'ffmpeg' && Number.isFinite(cpuTime) && process.platform !== 'win32')
+    all.push('-timelimit', String(Math.ceil(cpuTime)));
+  const [program, prefix] = withLimits(path, options);
   if (living.size === 0) process.once('exit', endAll);
   const child = spawn(program, [...prefix, ...all, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -139,10 +140,16 @@ function environment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), GCONV_PATH: '/nonexistent' };
 }
 
-function withMemoryLimit(path: string, bytes: number): [program: string, args: string[]] {
+function withLimits(
+  path: string,
+  { memory = DEFAULT_MEMORY, cpuTime = Infinity }: ToolOptions,
+): [program: string, args: string[]] {
   const prlimit = '/usr/bin/prlimit';
   if (process.platform !== 'linux' || !existsSync(prlimit)) return [path, []];
-  return [prlimit, [`--as=${bytes}`, '--core=0', '--', path]];
+  const seconds = Math.ceil(cpuTime);
+  // A signal that says why, and some seconds later one that nobody can ignore.
+  const cpu = Number.isFinite(seconds) ? [`--cpu=${seconds}:${seconds + 5}`] : [];
+  return [prlimit, [`--as=${memory}`, '--core=0', ...cpu, '--', path]];
 }
 
 /** Exit code and signal, or the error of a program that could not be started; never rejects. */
@@ -303,10 +310,10 @@ function failure(
 ): string {
   const words = firstLines(text);
   // ffmpeg catches the signal of the limit and ends by itself, with 255 and without a word.
-  if (killedBy === 'SIGXCPU' || (code === 255 && cpuTime !== undefined && !words))
+  if (killedBy === 'SIGXCPU' || (code === 255 && Number.isFinite(cpuTime ?? Infinity) && !words))
     return 'it used more processor time than allowed';
   if (killedBy)
-    return /SEGV|ABRT|BUS|ILL|FPE/.test(killedBy)
+    return /^SIG(SEGV|ABRT|BUS|ILL|FPE)$/.test(killedBy)
       ? `it crashed (${killedBy})`
       : `it was ended by ${killedBy}`;
   return words || `exit code ${code}`;

@@ -24,3 +24,14 @@ export const DEFAULT_LIMITS: MediaLimits = {
   streams: 64,
   channels: 64,
 };
+
+/**
+ * Seconds of processor time after which decoding so many pixels has gone astray: at 1080p a slow processor has a second
+ * for each picture. A file that decodes for ever is ended by this, however busy it looks.
+ */
+export function decodingTime(pixels: number): number {
+  return 60 + pixels / 2e6;
+}
+
+/** The same for a sound: six hours of it take a minute or two. */
+export const SOUND_DECODING_TIME = 1800;

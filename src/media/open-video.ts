@@ -5,7 +5,7 @@ import { colorWarnings, decideColor, isStoredPlanar, planarCode, toRgb, unchange
 import { inputFile, streamTool } from './ffmpeg.ts';
 import { averageRate, constantTiming, type Timing } from './frame-rate.ts';
 import { openFolder, openPicture } from './image-files.ts';
-import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
+import { DEFAULT_LIMITS, decodingTime, type MediaLimits } from './limits.ts';
 import { type Probe, probePackets, refuseAbove, type VideoStream } from './probe.ts';
 import { parseRate, toNumber, usualRate } from './rate.ts';
 import { notReadable, sniff } from './sniff.ts';
@@ -217,7 +217,8 @@ async function* picturesFrom(
     ...['-vf', wanted],
     ...['-vsync', '0', '-f', 'rawvideo', 'pipe:1'],
   ];
-  const bytes = streamTool('ffmpeg', args, { task: `decode ${path}`, blame: 'BAD_FILE', signal });
+  const cpuTime = decodingTime(video.width * video.height * (stamps.times.length - entry));
+  const bytes = streamTool('ffmpeg', args, { task: `decode ${path}`, blame: 'BAD_FILE', signal, cpuTime });
   for await (const picture of pieces(bytes, size)) yield alpha ? overBlack(picture) : picture;
 }
 

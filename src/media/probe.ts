@@ -63,6 +63,9 @@ export interface ProbeOptions {
 /** Seconds of wall clock for reading headers; a file that takes longer is hostile or on a dead disk. */
 const HEADER_TIMEOUT = 60;
 
+/** Seconds of processor time for headers and packets: a thousand times what hours of film take. */
+const HEADER_CPU_TIME = 300;
+
 /**
  * The streams of a video or sound file, read from its headers.
  *
@@ -132,7 +135,7 @@ const HEADERS = ['-show_streams', '-show_format'];
 const MOST_LINES = 100_000;
 
 function probing(path: string, signal: AbortSignal | undefined) {
-  return { task: `read ${path}`, blame: 'BAD_FILE', signal } as const;
+  return { task: `read ${path}`, blame: 'BAD_FILE', signal, cpuTime: HEADER_CPU_TIME } as const;
 }
 
 /** What ffprobe prints of headers and packets, each packet in a line of its own. */

@@ -1,6 +1,6 @@
 import { MuseTalkError } from '../core/errors.ts';
 import { inputFile, streamTool } from './ffmpeg.ts';
-import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
+import { DEFAULT_LIMITS, type MediaLimits, SOUND_DECODING_TIME } from './limits.ts';
 import { type Probe, probe, refuseAbove, type SoundStream } from './probe.ts';
 import { meanOfChannels } from './sound-track.ts';
 import type { SoundSource } from './source.ts';
@@ -125,6 +125,7 @@ async function* decode(
     task: `decode the sound of ${path}`,
     blame: 'BAD_FILE',
     signal,
+    cpuTime: SOUND_DECODING_TIME,
   });
   let skip = Math.max(0, -lead);
   for await (const whole of wholeSamples(bytes, sixteenBit ? 2 : 4)) {

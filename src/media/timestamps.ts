@@ -1,6 +1,6 @@
 import { MuseTalkError } from '../core/errors.ts';
 import { inputFile, streamTool } from './ffmpeg.ts';
-import { DEFAULT_LIMITS, type MediaLimits } from './limits.ts';
+import { DEFAULT_LIMITS, decodingTime, type MediaLimits } from './limits.ts';
 import { type PicturePacket, type Probe, type ProbeOptions, refuseAbove, type VideoStream } from './probe.ts';
 import { toNumber } from './rate.ts';
 import type { MediaKind } from './sniff.ts';
@@ -42,7 +42,8 @@ export async function readTimestamps(
     return order(path, video, timed, limits);
   }
   const rows: Row[] = [];
-  for await (const row of decodedRows(path, kind, video, signal)) {
+  const cpuTime = decodingTime(video.width * video.height * mostFrames);
+  for await (const row of decodedRows(path, kind, video, { signal, cpuTime })) {
     rows.push(row);
     refuseAbove(path, 'frames', rows.length, mostFrames);
   }
@@ -53,11 +54,11 @@ async function* decodedRows(
   path: string,
   kind: MediaKind,
   video: VideoStream,
-  signal: AbortSignal | undefined,
+  bounds: { readonly signal: AbortSignal | undefined; readonly cpuTime: number },
 ): AsyncGenerator<Row> {
   const entries = 'frame=key_frame,best_effort_timestamp_time,pkt_duration_time';
   const args = ['-select_streams', String(video.index), '-show_entries', entries, '-of', 'compact=p=0'];
-  const options = { task: `read the times of the frames of ${path}`, blame: 'BAD_FILE', signal } as const;
+  const options = { task: `read the times of the frames of ${path}`, blame: 'BAD_FILE', ...bounds } as const;
   let rest = '';
   for await (const chunk of streamTool('ffprobe', [...args, ...inputFile(path, kind.demuxer)], options)) {
     const lines = (rest + chunk.toString('latin1')).split('\n');
