@@ -150,6 +150,7 @@ test('every answer forbids what it does not need', async (t) => {
     assert.doesNotMatch(headers.get('content-security-policy')!, /unsafe-inline|unsafe-eval|\*/, path);
   }
   const docs = await (await service.ask('/docs')).text();
+  assert.match(docs, /<code>input\[\]\.assetId<\/code>/, 'fields within lists and choices are told too');
   assert.doesNotMatch(docs, /<script|https?:\/\//i);
 });
 
