@@ -76,9 +76,17 @@ export class PlacedFaces {
   }
 }
 
-/** One frame of a video. */
+/** The frame of each video that was read last: the reference of a person is often the mouth of a pause as well. */
+const lastRead = new WeakMap<VideoSource, Frame>();
+
+/** One frame of a video, not to be drawn on. */
 export async function readFrame(video: VideoSource, frame: number): Promise<Frame> {
-  for await (const picture of video.frames(frame, frame + 1)) return picture;
+  const last = lastRead.get(video);
+  if (last?.index === frame) return last;
+  for await (const picture of video.frames(frame, frame + 1)) {
+    lastRead.set(video, picture);
+    return picture;
+  }
   throw new RangeError(`the video has no frame ${frame}`);
 }
 
