@@ -69,8 +69,8 @@ const MISTAKES: readonly (readonly [ColorFit['kind'], ColorMap])[] = [
 /** Levels of difference that re-encoding alone makes, at most; see `limits.ts`. */
 const LEAST_ERROR = 1.2;
 
-/** A mistake is named when it explains at least this share of the difference. */
-const EXPLAINS = 0.5;
+/** A mistake is named when no more than this share of the difference is left without it; of noise all is left. */
+const EXPLAINS = 0.7;
 
 /** Compares colours; at least a few hundred pairs, of many colours. */
 export function fitColors(pairs: ColorPairs): ColorFit {

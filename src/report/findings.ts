@@ -115,7 +115,7 @@ function colorFinding({ colors }: Measured): Finding | undefined {
 }
 
 /** Seconds for which a seam must show in all: it stays as long as what was drawn, an odd shadow of a chin does not. */
-const SEAM_SECONDS = 0.75;
+const SEAM_SECONDS = 1.3;
 
 function seamFinding(measured: Measured): Finding | undefined {
   const { seam } = measured.pixels;

@@ -5,6 +5,7 @@ import { type Alignment, alignFrames } from './align.ts';
 import type { SeenFaces } from './seen-faces.ts';
 import { ALIGN_COLUMNS } from './seen-faces.ts';
 import { cellsOutside } from './sketch.ts';
+import { median } from './statistics.ts';
 
 /** Frames to either side over whose mean a frame's cells are measured: what stands still tells no frame from another. */
 const LOCAL = 10;
@@ -33,7 +34,7 @@ export function fitSource(
           ...ORDERS.map((mode) => (frame: number) => sourceFrame(mode, frame, lengths)),
         ];
   const ownMeans = localMeans(dub.sketches);
-  const found = orders.map((expected) => {
+  const fits = orders.map((expected) => {
     // Where the order turns or jumps, a frame's neighbours are not those of the source: each mean is of what is shown.
     const shown = localMeans(dub.sketches.map((_, frame) => source[expected(frame)]!));
     const difference = (frame: number, other: number) => {
@@ -41,10 +42,44 @@ export function fitSource(
       const theirs = { sketch: source[other]!, mean: shown[placeOf(other, frame, expected, count)]! };
       return meanSquare(own, theirs, outside[frame]!);
     };
-    return alignFrames({ count, sourceCount: source.length, expected, difference });
+    return { expected, difference };
   });
+  const found = likeliest(fits, count).map(({ expected, difference }) =>
+    alignFrames({ count, sourceCount: source.length, expected, difference }),
+  );
   return found.reduce((best, next) => (next.cost < best.cost ? next : best));
 }
+
+/** How a source may have been shown, and how well that fits frame by frame. */
+interface Fit {
+  readonly expected: (frame: number) => number;
+  readonly difference: (frame: number, source: number) => number;
+}
+
+/** Differences of a fit that are this many times those of another say enough: it need not be searched for slips. */
+const HOPELESS = 4;
+
+/** The orders that fit about as well as the best one does where nothing has slipped. Of equal ones the first. */
+function likeliest(fits: readonly Fit[], count: number): Fit[] {
+  const distinct = fits.filter(
+    ({ expected }, i) =>
+      !fits.slice(0, i).some((other) => {
+        for (let frame = 0; frame < count; frame++)
+          if (other.expected(frame) !== expected(frame)) return false;
+        return true;
+      }),
+  );
+  if (distinct.length === 1) return distinct;
+  // The middle frame of many: slips, which move some of them, do not count.
+  const usual = distinct.map(({ expected, difference }) =>
+    median(Array.from({ length: count }, (_, frame) => difference(frame, expected(frame)))),
+  );
+  const most = HOPELESS * Math.max(Math.min(...usual), LEAST_DIFFERENCE);
+  return distinct.filter((_, i) => usual[i]! <= most);
+}
+
+/** Levels squared that encoding alone makes. */
+const LEAST_DIFFERENCE = 0.1;
 
 /** What a dub draws anew: the face below the middle line, and some room. */
 function mouthPart({ x1, x2, y1, y2 }: Box): Box {

@@ -15,7 +15,7 @@ export const LIMITS = {
   sharpness: 0.75,
   /** The same against the upper face, without a source: 1.03 … 2.01; a blurred mouth 0.51. */
   sharpnessAlone: 0.7,
-  /** Levels: a seam of eight levels is measured as 9, one of five as 6; encoding makes 0, and good dubs do. */
+  /** Levels, for 1.3 s: a seam of eight is measured as 9, one of five as 6; encoding makes 0, good dubs up to 9 for less. */
   seam: 3,
   /** Levels by which the lower face's colour is off: encoding makes up to 1.4, good dubs up to 2.2, 3.8 for a moment. */
   tint: 3,

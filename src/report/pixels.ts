@@ -3,11 +3,12 @@ import { framesInOrder } from '../avatar/frames-in-order.ts';
 import type { Box } from '../core/box.ts';
 import { type Image, image } from '../image/image.ts';
 import type { Frame, VideoSource } from '../media/source.ts';
-import { type ColorMap, type ColorPairs, mapColor } from './color-fit.ts';
+import { giveBack } from '../media/spare-frames.ts';
+import { type ColorFit, type ColorMap, fitColors, mapColor } from './color-fit.ts';
 import { grown, sideOfCuts } from './face-cut.ts';
 import { FaceWatch } from './face-watch.ts';
 import type { SeenFace } from './seen-faces.ts';
-import { cellsOutside, type Sketch, sketchOf } from './sketch.ts';
+import { cellsOutside, sketchOf } from './sketch.ts';
 import { median } from './statistics.ts';
 
 /** Cells across of the sketches by which pixels outside the mask are compared. */
@@ -45,8 +46,6 @@ export interface PairedSource {
   readonly video: VideoSource;
   /** Frame of the source for each frame of the dub. */
   readonly frames: Int32Array;
-  /** Source's colours → dub's. */
-  readonly colors: ColorMap;
 }
 
 interface Watching {
@@ -54,25 +53,60 @@ interface Watching {
   readonly onFrame?: ((done: number) => void) | undefined;
 }
 
-/** Measures every frame; with a source, against its frame. Memory does not grow with the length. */
+/** What two videos' pixels tell of each other. */
+interface PixelLook {
+  readonly series: PixelSeries;
+  /** Undefined without a source. */
+  readonly colors: ColorFit | undefined;
+}
+
+/**
+ * Measures every frame; with a source, against its frame, in the dub's colours where these are found to be others.
+ * Memory does not grow with the length.
+ */
 export async function measurePixels(
   video: VideoSource,
   faces: readonly (SeenFace | null)[],
   source: PairedSource | undefined,
+  watching: Watching,
+): Promise<PixelLook> {
+  if (!source) return { series: await lookThrough(video, faces, undefined, watching), colors: undefined };
+  const pairs = { source: [], dub: [] };
+  const series = await lookThrough(video, faces, { ...source, pairs }, watching);
+  const colors = fitColors(pairs);
+  if (colors.kind === 'same') return { series, colors };
+  return { series: await lookThrough(video, faces, { ...source, map: colors.map }, watching), colors };
+}
+
+/** The source, and what is to be done about its colours: to note them beside the dub's, or to change them. */
+interface ComparedSource extends PairedSource {
+  readonly pairs?: { readonly source: number[]; readonly dub: number[] };
+  readonly map?: ColorMap;
+}
+
+async function lookThrough(
+  video: VideoSource,
+  faces: readonly (SeenFace | null)[],
+  source: ComparedSource | undefined,
   { signal, onFrame }: Watching,
 ): Promise<PixelSeries> {
   const series = emptySeries(faces.length);
   const side = sideOfCuts(median(faces.flatMap((face) => (face ? [face.box.x2 - face.box.x1] : []))) || 0);
   const others = source && framesInOrder(source.video, source.frames)[Symbol.asyncIterator]();
   const watch = new FaceWatch(series, side);
+  const compared = new Set(colorFrames(faces.length));
   try {
     for await (const frame of video.frames(0, faces.length)) {
       signal?.throwIfAborted();
       const face = faces[frame.index] ?? null;
       const other = (await others?.next())?.value ?? undefined;
-      const expected = other && source && once(() => recolored(sameSize(other, frame), source.colors));
+      const expected = other && once(() => recolored(sameSize(other, frame), source?.map));
       if (expected) lookOutside(series.outside, frame, expected, face?.box ?? null);
+      if (expected && source?.pairs && compared.has(frame.index))
+        noteColors(source.pairs, frame, expected(), face?.box ?? null);
       watch.add(frame.index, frame, face, () => expected?.());
+      giveBack(frame);
+      if (other) giveBack(other);
       onFrame?.(frame.index + 1);
     }
   } finally {
@@ -94,43 +128,24 @@ function once<T>(make: () => T): () => T {
 /** Frames whose colours are compared. */
 const COLOR_FRAMES = 3;
 
-/** Colours of places outside the faces of a few frames of dub and source. */
-export async function collectColors(
-  video: VideoSource,
-  faces: readonly (SeenFace | null)[],
-  source: Pick<PairedSource, 'video' | 'frames'>,
-): Promise<ColorPairs> {
-  const pairs: { source: number[]; dub: number[] } = { source: [], dub: [] };
-  const count = Math.min(COLOR_FRAMES, faces.length);
-  const chosen = Array.from({ length: count }, (_, k) => Math.floor(((k + 0.5) * faces.length) / count));
-  const own = await sketchesOf(video, chosen, video);
-  const theirs = await sketchesOf(
-    source.video,
-    chosen.map((index) => source.frames[index]!),
-    video,
-  );
-  for (const index of chosen) {
-    const [a, b] = [own.get(index), theirs.get(source.frames[index]!)];
-    if (!a || !b) continue;
-    const outside = cellsOutside(maskOf(faces[index]?.box ?? null), a, video, OUTSIDE_COLUMNS);
-    for (const [cell, out] of outside.entries()) {
-      if (!out) continue;
-      pairs.dub.push(...a.colors.subarray(3 * cell, 3 * cell + 3));
-      pairs.source.push(...b.colors.subarray(3 * cell, 3 * cell + 3));
-    }
-  }
-  return pairs;
+function colorFrames(count: number): number[] {
+  const chosen = Math.min(COLOR_FRAMES, count);
+  return Array.from({ length: chosen }, (_, k) => Math.floor(((k + 0.5) * count) / chosen));
 }
 
-async function sketchesOf(
-  video: VideoSource,
-  frames: readonly number[],
-  size: { readonly width: number; readonly height: number },
-): Promise<Map<number, Sketch>> {
-  const sketches = new Map<number, Sketch>();
-  for await (const frame of framesAt(video, frames))
-    sketches.set(frame.index, sketchOf(sameSize(frame, size), OUTSIDE_COLUMNS));
-  return sketches;
+/** Notes the colours of places outside the face. */
+function noteColors(
+  pairs: { readonly source: number[]; readonly dub: number[] },
+  frame: Image,
+  expected: Image,
+  box: Box | null,
+): void {
+  const [dub, source] = [sketchOf(frame, OUTSIDE_COLUMNS), sketchOf(expected, OUTSIDE_COLUMNS)];
+  for (const [cell, out] of cellsOutside(maskOf(box), dub, frame, OUTSIDE_COLUMNS).entries()) {
+    if (!out) continue;
+    pairs.dub.push(...dub.colors.subarray(3 * cell, 3 * cell + 3));
+    pairs.source.push(...source.colors.subarray(3 * cell, 3 * cell + 3));
+  }
 }
 
 /** Frames no further apart are read by one decoder: to start another takes longer. */
@@ -186,8 +201,8 @@ function changedOutside(frame: Image, expected: Image, box: Box | null): number 
 }
 
 /** The picture with the colours that the dub is known to have; the same picture where they are the same. */
-function recolored(picture: Image, map: ColorMap): Image {
-  if (map.every((value, i) => value === (i % 5 === 0 ? 1 : 0))) return picture;
+function recolored(picture: Image, map: ColorMap | undefined): Image {
+  if (!map) return picture;
   const result = image(picture.width, picture.height, 3);
   const { data } = picture;
   for (let at = 0; at < data.length; at += 3) {

@@ -73,13 +73,23 @@ async function look(files: ReportFiles) {
   return { ...result, codes, said: JSON.stringify(result.report.findings, null, 1) };
 }
 
+const written = new Map<string, Promise<string>>();
+
+/** The good clip with faults, written when it is first asked for. */
+function faulty(faults: readonly Fault[]): Promise<string> {
+  const name = faults.join();
+  const video = written.get(name) ?? good.write(faults, folder);
+  written.set(name, video);
+  return video;
+}
+
 function expected(faults: readonly Fault[]): Code[] {
   return [...new Set(faults.flatMap((fault) => CODES[fault]))].sort();
 }
 
 describe('beside its source', () => {
   test('a good dub gives no finding', async () => {
-    const { report, said } = await look({ video: await good.write([], folder), source: CLIP });
+    const { report, said } = await look({ video: await faulty([]), source: CLIP });
     assert.deepEqual(report.findings, [], said);
     assert.equal(report.verdict, 'good');
     assert.ok(report.notes.some((note) => /^SyncNet is not in the models folder/.test(note)));
@@ -90,7 +100,7 @@ describe('beside its source', () => {
     const needsEars = faults.some((fault) => fault === 'late sound' || fault === 'early sound');
     const skip = needsEars && !hearsPhones && 'without the bundled model three seconds are too short';
     test(`found, and nothing else: ${faults.join(', ')}`, { skip }, async () => {
-      const video = await good.write(faults, folder);
+      const video = await faulty(faults);
       const { report, thumbnails, codes, said } = await look({ video, source: CLIP });
       assert.deepEqual(codes, expected(faults), said);
       assert.equal(report.verdict, 'faults');
@@ -129,9 +139,10 @@ describe('without a source', () => {
     assert.deepEqual((await look({ video: CLIP })).codes, []);
   });
 
-  test('a mouth that is blurred, stands still or moves in silence is found all the same', async () => {
-    const faults: Fault[] = ['frozen mouth', 'blurred mouth'];
-    assert.deepEqual((await look({ video: await good.write(faults, folder) })).codes, expected(faults));
+  test('a mouth that is blurred or stands still is found all the same', async () => {
+    // With flicker in it, of which nothing can be told without a source.
+    const { codes, said } = await look({ video: await faulty(['frozen mouth', 'blurred mouth', 'flicker']) });
+    assert.deepEqual(codes, expected(['frozen mouth', 'blurred mouth']), said);
   });
 });
 

@@ -14,12 +14,11 @@ import { readSound } from '../media/read-sound.ts';
 import type { SoundSource, VideoSource } from '../media/source.ts';
 import { modelsFolder } from '../nn/folders.ts';
 import { closedMouth } from '../sound/silence.ts';
-import { fitColors } from './color-fit.ts';
 import { fitSource } from './fit-source.ts';
 import { LIMITS } from './limits.ts';
 import type { Measured } from './measured.ts';
 import { type MouthSeries, movementInSilence, movementInSpeech } from './mouth.ts';
-import { collectColors, measurePixels, type PairedSource } from './pixels.ts';
+import { measurePixels, type PairedSource } from './pixels.ts';
 import type { QualityReport } from './result.ts';
 import { type SeenFaces, seeFaces, sketchVideo } from './seen-faces.ts';
 import { askSyncNet, type SyncNetSays } from './sync-net.ts';
@@ -151,12 +150,9 @@ async function measure(
   const frames = video.frameCount;
   const find = { choice: run.choice, detectEvery: DETECT_EVERY };
   const seen = await seeFaces(video, finder, find, watching('faces', frames));
-  const { paired, alignment, colors } = await pair(
-    seen,
-    video,
-    source,
-    watching('source', source?.frameCount ?? 0),
-  );
+  const alignment =
+    source && fitSource(seen, await sketchVideo(source, watching('source', source.frameCount)), video);
+  const paired = source && alignment && { video: source, frames: alignment.sources };
 
   onProgress?.({ stage: 'sound', done: 0, total: 0 });
   const opening = Float32Array.from(seen.faces, (face) => face?.opening ?? Number.NaN);
@@ -170,7 +166,8 @@ async function measure(
     ...measureSync(mouth ? withoutFaults(mouth) : opening, heard.opening, { fps, by: heard.by }),
   };
 
-  const pixels = await measurePixels(video, seen.faces, paired, watching('pixels', frames));
+  const look = await measurePixels(video, seen.faces, paired, watching('pixels', frames));
+  const { series: pixels, colors } = look;
   const timing = video.kind === 'video' ? await readTiming(files.video, signal) : undefined;
   const measured = { fps, faces: seen.faces, pixels, mouth, sync, alignment, colors, timing };
   return { seen, measured, paired };
@@ -205,28 +202,18 @@ async function judgeSync(
   }
 }
 
-/** The opening, without stretches in which the mouth has nothing to do with the sound: they agree with any lag. */
+/**
+ * The opening, without stretches in which the mouth has nothing to do with the sound: they agree with any lag. A mouth
+ * that moves in some silence may do so in all of it.
+ */
 function withoutFaults(mouth: MouthSeries): Float32Array {
   const opening = Float32Array.from(mouth.opening);
   for (const { start, end, value } of movementInSpeech(mouth))
     if (value < LIMITS.speech) opening.fill(Number.NaN, start, end);
-  for (const { start, end, value } of movementInSilence(mouth))
-    if (value > LIMITS.silence) opening.fill(Number.NaN, start, end);
+  const silent = movementInSilence(mouth);
+  if (silent.some(({ value }) => value > LIMITS.silence))
+    for (const { start, end } of silent) opening.fill(Number.NaN, start, end);
   return opening;
-}
-
-async function pair(
-  seen: SeenFaces,
-  video: VideoSource,
-  source: VideoSource | undefined,
-  watching: Parameters<typeof sketchVideo>[1],
-) {
-  if (!source) return { paired: undefined, alignment: undefined, colors: undefined };
-  const alignment = fitSource(seen, await sketchVideo(source, watching), video);
-  const colors = fitColors(
-    await collectColors(video, seen.faces, { video: source, frames: alignment.sources }),
-  );
-  return { paired: { video: source, frames: alignment.sources, colors: colors.map }, alignment, colors };
 }
 
 async function silenceOf(sound: SoundSource, { fps, frameCount }: VideoSource): Promise<Float32Array> {

@@ -9,7 +9,7 @@
 import type { Box } from '../core/box.ts';
 
 /** Height of a seam in the frames from number `start` on, `end` excluded; 0 where none was found. */
-export interface SeamStretch {
+interface SeamStretch {
   readonly start: number;
   readonly end: number;
   /** In levels. */
@@ -73,9 +73,10 @@ export class SeamWatch {
       const [nx, ny] = NORMALS[step.normal]!;
       return this.#changes[(step.y / GRID + far * ny) * this.#columns + step.x / GRID + far * nx]! <= often;
     };
-    const stretches = this.#found.map(({ start, end, steps }) => ({
+    const steps = this.#found.map((one) => one.steps.filter(beyond));
+    const stretches = this.#found.map(({ start, end }, i) => ({
       ...{ start, end },
-      height: heightOf(steps.filter(beyond), STRETCH * this.#side),
+      height: heightOf(staying(steps.slice(Math.max(0, i - AROUND), i + AROUND + 1)), this.#side),
     }));
     this.#last = undefined;
     this.#now = undefined;
@@ -358,22 +359,44 @@ function stripOf(
   return { mean: [r / count, g / count, b / count], spread: spread / (3 * count) };
 }
 
+/** Measurements before and after one together with which it is judged. */
+const AROUND = 2;
+
+/** A step must be found again in this share of them. */
+const AGAIN = 0.5;
+
+/** The steps that several measurements found in one place: each place once. */
+function staying(measurements: readonly (readonly Step[])[]): Step[] {
+  const least = Math.max(2, AGAIN * measurements.length);
+  const kept = new Map<string, Step>();
+  for (const steps of measurements) {
+    for (const step of steps) {
+      const place = `${step.x} ${step.y}`;
+      if (kept.has(place)) continue;
+      const times = measurements.filter((others) => others.some((other) => goesOn(step, other, GRID))).length;
+      if (times >= least) kept.set(place, step);
+    }
+  }
+  return [...kept.values()].sort((a, b) => a.y - b.y || a.x - b.x);
+}
+
 /** As a part of the picture's side: a seam is at least this long. */
 const STRETCH = 0.14;
 
-/** Places of a line may be missing, but no more than two in a row. */
-const REACH = 3 * GRID;
+/** As a part of the picture's side: of a line, places may be missing as far as this. */
+const GAP = 0.045;
 
-/** The median height of the line of steps that is highest, of those that are `least` pixels long; 0 where there is none. */
-function heightOf(steps: readonly Step[], least: number): number {
+/** The median height of the line of steps that is highest, of those that are long enough; 0 where there is none. */
+function heightOf(steps: readonly Step[], side: number): number {
+  const gap = GAP * side;
   const line = Int32Array.from(steps, (_, i) => i);
   const root = (i: number): number => {
     while (line[i] !== i) i = line[i]!;
     return i;
   };
   for (const [i, a] of steps.entries()) {
-    for (let j = i + 1; j < steps.length && steps[j]!.y - a.y <= REACH; j++)
-      if (goesOn(a, steps[j]!)) line[root(j)] = root(i);
+    for (let j = i + 1; j < steps.length && steps[j]!.y - a.y <= gap; j++)
+      if (goesOn(a, steps[j]!, gap)) line[root(j)] = root(i);
   }
   const lines = new Map<number, Step[]>();
   for (const [i, step] of steps.entries()) lines.set(root(i), [...(lines.get(root(i)) ?? []), step]);
@@ -381,7 +404,7 @@ function heightOf(steps: readonly Step[], least: number): number {
   for (const members of lines.values()) {
     const [xs, ys] = [members.map(({ x }) => x), members.map(({ y }) => y)];
     const length = Math.hypot(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys));
-    if (length < least) continue;
+    if (length < STRETCH * side) continue;
     const heights = members.map(({ height }) => height).sort((a, b) => a - b);
     highest = Math.max(highest, heights[heights.length >> 1]!);
   }
@@ -389,8 +412,8 @@ function heightOf(steps: readonly Step[], least: number): number {
 }
 
 /** Whether two steps are of one line: near each other, across like directions, from like colours to like colours. */
-function goesOn(a: Step, b: Step): boolean {
-  if (Math.abs(a.x - b.x) > REACH || Math.abs(a.y - b.y) > REACH) return false;
+function goesOn(a: Step, b: Step, gap: number): boolean {
+  if (Math.abs(a.x - b.x) > gap || Math.abs(a.y - b.y) > gap) return false;
   const turn = Math.abs(a.normal - b.normal);
   if (turn > 1 && turn < NORMALS.length - 1) return false;
   return dot(a.color, b.color) > 0.5 * 3 * levels(a.color) * levels(b.color);

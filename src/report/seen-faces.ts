@@ -5,6 +5,7 @@ import { landmarks68 } from '../face/landmarks68.ts';
 import { type SteadyFrame, steadyShot } from '../face/steady-box.ts';
 import type { Image } from '../image/image.ts';
 import type { Frame, VideoSource } from '../media/source.ts';
+import { giveBack } from '../media/spare-frames.ts';
 import { lumaOf, sketchOf } from './sketch.ts';
 
 /** Cells across of the sketches by which frames are told apart. */
@@ -50,7 +51,7 @@ export async function seeFaces(
   const finish = () => {
     if (shot) faces.push(...facesOfShot(shot));
   };
-  for await (const { index, face, cut } of finder.find(sketched(video.frames(), sketches), find, signal)) {
+  for await (const { index, face, cut } of finder.find(sketched(looking(video), sketches), find, signal)) {
     if (cut || !shot) {
       finish();
       cuts.push(index);
@@ -69,17 +70,26 @@ export async function sketchVideo(
   { signal, onFrame }: { signal?: AbortSignal | undefined; onFrame?: ((done: number) => void) | undefined },
 ): Promise<Float32Array[]> {
   const sketches: Float32Array[] = [];
-  for await (const frame of sketched(video.frames(), sketches)) {
+  for await (const frame of sketched(looking(video), sketches)) {
     signal?.throwIfAborted();
     onFrame?.(frame.index + 1);
   }
   return sketches;
 }
 
+/** Frames of a video for those who only look. */
+function looking(video: VideoSource): AsyncGenerator<Frame> {
+  return video.frames(0, undefined, { colors: 'near' });
+}
+
+/** Passes frames on, whose reader holds at most two of them. */
 async function* sketched(frames: AsyncGenerator<Frame>, into: Float32Array[]): AsyncGenerator<Frame> {
+  const held: Frame[] = [];
   for await (const frame of frames) {
     into.push(lumaOf(sketchOf(frame as Image, ALIGN_COLUMNS)));
     yield frame;
+    held.push(frame);
+    if (held.length > 2) giveBack(held.shift()!);
   }
 }
 
