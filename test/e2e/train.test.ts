@@ -54,41 +54,58 @@ describe('mistakes', { concurrency: 2 }, () => {
     });
 });
 
-test('a run that was killed goes on and ends with the losses of one that was not', async () => {
-  const data = await drawnFaces(join(root, 'data'), 2);
-  const text = `train: mini\ndata: ${JSON.stringify(data)}\nupdates: 0\nsharpen: 0\nsound: 30\nbatch: 1\nlogEvery: 1\nsaveEvery: 2\nwarmUp: 2\n`;
-  const file = config('sound.yaml', text);
-  const args = (output: string) => ['train', file, '-o', join(root, output), '--threads', '1'];
-  const log = (output: string) => join(root, output, 'run', 'sound', 'log.jsonl');
-  const losses = (output: string) =>
-    readFileSync(log(output), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-      .filter(({ codes }) => codes !== undefined)
-      .map(({ update, codes }) => [update, codes]);
+/** Parts of a training, with how much of each is trained, when it is killed, and what is compared. */
+const parts = [
+  { part: 'sound', counts: { sound: 30, updates: 0, sharpen: 0 }, killedAt: 6, values: ['codes'] },
+  // With a discriminator, whose own weights, moments and vectors have to go on as well.
+  {
+    part: 'sharpen',
+    counts: { sound: 1, updates: 1, sharpen: 6 },
+    killedAt: 2,
+    values: ['picture', 'judge'],
+  },
+];
 
-  const whole = await musetalk(args('whole'), { env });
-  assert.equal(whole.code, 0, whole.stderr);
-  assert.equal(losses('whole').length, 30);
+for (const { part, counts, killedAt, values } of parts)
+  test(`a run that was killed goes on and ends with the losses of one that was not: ${part}`, async () => {
+    const data = await drawnFaces(join(root, `data ${part}`), 2);
+    const numbers = Object.entries(counts).map(([name, count]) => `${name}: ${count}`);
+    const settings = ['batch: 1', 'logEvery: 1', 'saveEvery: 2', 'warmUp: 2'];
+    const lines = ['train: mini', `data: ${JSON.stringify(data)}`, ...numbers, ...settings];
+    const file = config(`${part}.yaml`, lines.join('\n'));
+    const folder = (output: string) => join(root, `${part} ${output}`);
+    const args = (output: string) => ['train', file, '-o', folder(output), '--threads', '1'];
+    const losses = (output: string): number[][] =>
+      readFileSync(join(folder(output), 'run', part, 'log.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .filter((line) => line[values[0]!] !== undefined)
+        .map((line) => [line.update, ...values.map((name) => line[name])]);
 
-  const killed = await musetalk(args('killed'), {
-    env,
-    started: async (child) => {
-      const saved = join(root, 'killed', 'run', 'sound', 'checkpoint-6.safetensors');
-      while (!existsSync(saved) && child.exitCode === null) await wait(5);
-      child.kill('SIGKILL');
-    },
+    const total = Math.max(...Object.values(counts));
+    const whole = await musetalk(args('whole'), { env });
+    assert.equal(whole.code, 0, whole.stderr);
+    assert.equal(losses('whole').length, total);
+    assert.ok(losses('whole').flat().every(Number.isFinite), `${losses('whole')}`);
+
+    const killed = await musetalk(args('killed'), {
+      env,
+      started: async (child) => {
+        const saved = join(folder('killed'), 'run', part, `checkpoint-${killedAt}.safetensors`);
+        while (!existsSync(saved) && child.exitCode === null) await wait(5);
+        child.kill('SIGKILL');
+      },
+    });
+    assert.equal(killed.code, null);
+    const before = losses('killed').length;
+    assert.ok(before >= killedAt && before < total, `${before}`);
+    const again = await musetalk(args('killed'), { env });
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual(losses('killed'), losses('whole'));
+    assert.match(again.stdout, new RegExp(`mini, updates: .*${part} ${total}\\b.*\\ncurves and pictures: `));
+    assert.ok(existsSync(join(folder('killed'), 'report.html')));
   });
-  assert.equal(killed.code, null);
-  const before = losses('killed').length;
-  assert.ok(before >= 6 && before < 30, `${before}`);
-  const again = await musetalk(args('killed'), { env });
-  assert.equal(again.code, 0, again.stderr);
-  assert.deepEqual(losses('killed'), losses('whole'));
-  assert.match(again.stdout, /mini, updates: sound 30\ncurves and pictures: /);
-  assert.ok(existsSync(join(root, 'killed', 'report.html')));
-});
 
 test('videos become data: faces are cut out, what cannot be used is named, and a second run finds all done', async () => {
   const videos = join(root, 'videos');
