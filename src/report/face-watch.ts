@@ -3,7 +3,7 @@ import type { Box } from '../core/box.ts';
 import type { Image } from '../image/image.ts';
 import { areasOf, type CutAreas, cutFace, lumaOfImage } from './face-cut.ts';
 import { flicker } from './flicker.ts';
-import type { PixelSeries } from './pixels.ts';
+import type { PixelSeries } from './pixel-series.ts';
 import { SeamWatch } from './seam.ts';
 import type { SeenFace } from './seen-faces.ts';
 import { detail } from './sharpness.ts';

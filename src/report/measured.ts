@@ -2,7 +2,7 @@ import type { Sync } from '../lips/lip-lag.ts';
 import type { Alignment } from './align.ts';
 import type { ColorFit } from './color-fit.ts';
 import type { MouthSeries } from './mouth.ts';
-import type { PixelSeries } from './pixels.ts';
+import type { PixelSeries } from './pixel-series.ts';
 import type { SeenFace } from './seen-faces.ts';
 import type { SyncNetSays } from './sync-net.ts';
 import type { StreamTiming } from './timing.ts';

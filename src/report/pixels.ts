@@ -7,6 +7,7 @@ import { giveBack } from '../media/spare-frames.ts';
 import { type ColorFit, type ColorMap, fitColors, mapColor } from './color-fit.ts';
 import { grown, sideOfCuts } from './face-cut.ts';
 import { FaceWatch } from './face-watch.ts';
+import type { PixelSeries } from './pixel-series.ts';
 import type { SeenFace } from './seen-faces.ts';
 import { cellsOutside, sketchOf } from './sketch.ts';
 import { median } from './statistics.ts';
@@ -22,24 +23,6 @@ const OUTSIDE_STEP = 3;
 
 /** What a dub may change: the face's box, this much enlarged. */
 const MASK_REACH = 1.4;
-
-/** One number for each frame; NaN where it cannot be measured. */
-export interface PixelSeries {
-  /** Detail of the mouth relative to that of the upper face. */
-  readonly mouthDetail: Float32Array;
-  /** The same of the source's frame. */
-  readonly sourceMouthDetail: Float32Array;
-  /** Flicker of cheeks and chin, and of the upper face, in levels. */
-  readonly flicker: Float32Array;
-  readonly upperFlicker: Float32Array;
-  readonly sourceFlicker: Float32Array;
-  /** Height of the seam, in levels. */
-  readonly seam: Float32Array;
-  /** How far the colour of cheeks and chin is off the source's, in levels. */
-  readonly tint: Float32Array;
-  /** Share of the cells outside the mask that have changed, and their mean change in levels. */
-  readonly outside: Float32Array;
-}
 
 /** The source beside a dub. */
 export interface PairedSource {
