@@ -19,7 +19,9 @@ test('a dub that is cancelled during its report ends at once, and leaves no proc
   const root = await scratch(t);
   const cut = (name: string, ...args: string[]) => make(join(root, name), '-i', CLIP, ...args);
   const bytes = await Promise.all(
-    [cut('v.mp4', '-frames:v', '12', '-an'), cut('a.wav', '-vn', '-t', '1.8')].map(async (path) => readFile(await path)),
+    [cut('v.mp4', '-frames:v', '12', '-an'), cut('a.wav', '-vn', '-t', '1.8')].map(async (path) =>
+      readFile(await path),
+    ),
   );
   const service = await testService(t, { workers: 1, threads: 1, lease: 30 }, { runner: RUNNER });
   const [video, sound] = await Promise.all(bytes.map((file) => service.upload(file)));
