@@ -9,6 +9,7 @@ import { openVideo } from '../src/media/open-video.ts';
 import { readWholeSound } from '../src/media/read-sound.ts';
 import { writeVideo } from '../src/media/write-video.ts';
 import { type SeenFace, seeFaces } from '../src/report/seen-faces.ts';
+import { closedMouth } from '../src/sound/silence.ts';
 import { make, wav } from './media-fixtures.ts';
 
 /** What can be put into a video. */
@@ -41,6 +42,12 @@ export async function goodClip(path: string, finder: FaceFinder): Promise<GoodCl
   for await (const frame of video.frames()) frames.push(frame);
   const { faces } = await seeFaces(video, finder, {}, {});
   const samples = await readWholeSound(path);
+  const silence: number[] = [];
+  for await (const weight of closedMouth(blockOf(samples), { fps: video.fps })) {
+    if (silence.length === frames.length) break;
+    silence.push(weight);
+  }
+  const clip: Clip = { frames, faces, spoken: mostSpoken(silence, FROZEN) };
   return {
     path,
     async write(faults, folder) {
@@ -49,7 +56,10 @@ export async function goodClip(path: string, finder: FaceFinder): Promise<GoodCl
       const sound = faults.some((fault) => fault in SOUNDS)
         ? await writeSound(faults.reduce(heardWith, samples), join(folder, `${name}.wav`))
         : path;
-      const shown = faults.reduce<readonly Image[]>((all, fault) => seenWith(all, fault, faces), frames);
+      const shown = faults.reduce<readonly Image[]>(
+        (all, fault) => seenWith({ ...clip, frames: all }, fault),
+        frames,
+      );
       await writeVideo(output, pictures(shown), {
         ...{
           fps: video.fps,
@@ -116,31 +126,49 @@ async function writeSound(samples: Samples, path: string): Promise<string> {
   return path;
 }
 
-type Faces = readonly (SeenFace | null)[];
+async function* blockOf(samples: Samples): AsyncGenerator<Float32Array> {
+  yield samples;
+}
 
-function seenWith(frames: readonly Image[], fault: Fault, faces: Faces): readonly Image[] {
+/** What a clip shows, and where in it there is speech. */
+interface Clip {
+  readonly frames: readonly Image[];
+  readonly faces: readonly (SeenFace | null)[];
+  /** Frames, the last one excluded, in which someone speaks more than in others. */
+  readonly spoken: { readonly start: number; readonly end: number };
+}
+
+/** Frames for which a mouth stands still. */
+const FROZEN = 36;
+
+/** The stretch of `length` frames with the least silence: a mouth that stands still in a pause is no fault. */
+function mostSpoken(silence: readonly number[], length: number): Clip['spoken'] {
+  let [start, least] = [0, Number.POSITIVE_INFINITY];
+  for (let from = 0; from + length <= silence.length; from++) {
+    const sum = silence.slice(from, from + length).reduce((a, b) => a + b, 0);
+    if (sum < least) [start, least] = [from, sum];
+  }
+  return { start, end: start + length };
+}
+
+function seenWith(clip: Clip, fault: Fault): readonly Image[] {
+  const { frames, faces } = clip;
   const middle = Math.floor(frames.length / 2);
   if (fault === 'dropped and doubled frame')
     return frames.map((_, i) => frames[i >= middle - 10 && i < middle + 12 ? i + 1 : i]!);
   const change = PICTURES[fault];
   if (!change) return frames;
-  return frames.map((frame, i) => (faces[i] ? change(frame, faces[i], i, { frames, faces }) : frame));
+  return frames.map((frame, i) => (faces[i] ? change(frame, faces[i], i, clip) : frame));
 }
 
 /** What is wrong with single pictures. */
-const PICTURES: Partial<
-  Record<
-    Fault,
-    (frame: Image, face: SeenFace, i: number, all: { frames: readonly Image[]; faces: Faces }) => Image
-  >
-> = {
+const PICTURES: Partial<Record<Fault, (frame: Image, face: SeenFace, i: number, clip: Clip) => Image>> = {
   seam: (frame, { box }) => brightened(frame, lowerHalf(box), 8),
   flicker: (frame, { box }, i) =>
     pastedSoftly(frame, brightened(frame, wholeOf(frame), i % 2 === 0 ? 3 : -3), lowerHalf(box)),
   'blurred mouth': (frame, { mouth }) => pastedSoftly(frame, gaussianBlur(frame, 9), grownBox(mouth)),
-  'frozen mouth': (frame, { box }, i, { frames, faces }) => {
-    const middle = Math.floor(frames.length / 2);
-    const still = i >= middle - 18 && i < middle + 18 ? middle - 18 : i;
+  'frozen mouth': (frame, { box }, i, { frames, faces, spoken }) => {
+    const still = i >= spoken.start && i < spoken.end ? spoken.start : i;
     const from = faces[still]?.box ?? box;
     return pastedSoftly(frame, moved(frames[still]!, from, box), lowerHalf(box));
   },

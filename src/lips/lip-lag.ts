@@ -44,6 +44,9 @@ const STEP = 1;
 const LEAST_CONFIDENCE = { mini: 0.12, loudness: 0.2 } as const;
 const LEAST_AGREEMENT = { mini: 0.3, loudness: 0.4 } as const;
 
+/** Seconds that must be judged: of fewer words, many lags agree by chance. The limits above were found over clips of 3 s. */
+const LEAST_SECONDS = 2.4;
+
 /** @param seen opening of the lips in each frame, NaN without a face; heard: what the sound asks for. */
 export function measureSync(
   seen: ArrayLike<number>,
@@ -67,7 +70,10 @@ export function measureSync(
     windows.push({ start: start / fps, end: end / fps, offset, confidence });
   }
   const curve = curveOf(all);
-  return { ...bestLag(curve, { fps, by }), curve, windows, agreementAtZero: curve[reach] ?? 0 };
+  const judged = Array.from(seen).filter(Number.isFinite).length;
+  const best = bestLag(curve, { fps, by });
+  const offset = judged < LEAST_SECONDS * fps ? null : best.offset;
+  return { ...best, offset, curve, windows, agreementAtZero: curve[reach] ?? 0 };
 }
 
 interface LagSums {
