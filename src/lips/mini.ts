@@ -18,8 +18,6 @@ import { lipCodes } from './mini-sound.ts';
 const STYLE_TRUST = 0.9;
 /** How much further or less than the mean a person's lips may be taken to move. */
 const STYLES = { least: 0.7, most: 3 };
-/** On finished videos lips spread by this part of what the fit promises: its two mouths are steadier than speech. */
-const KEPT_SPREAD = 0.87;
 
 /**
  * Loads mini from a folder that holds its bundle.
@@ -110,7 +108,7 @@ async function fitted(
   const style = Math.min(STYLES.most, Math.max(STYLES.least, measured));
   if (!speech || !setting) return { gain: gain * style, sharpen };
   return fitPerson({
-    ...{ reference, setting, speech, mesh: { mesh }, reach: (spread * style * speech.span) / KEPT_SPREAD },
+    ...{ reference, setting, speech, mesh: { mesh }, reach: spread * style * speech.span },
     draw: (references, codes, share) =>
       draw({ crops: references, references, codes, sharpen: scalar(share) }),
   });
