@@ -34,33 +34,37 @@ export function fitSource(
           ...ORDERS.map((mode) => (frame: number) => sourceFrame(mode, frame, lengths)),
         ];
   const ownMeans = localMeans(dub.sketches);
-  const fits = orders.map((expected) => {
+  const fits = orders.map((expected): Fit => {
     // Where the order turns or jumps, a frame's neighbours are not those of the source: each mean is of what is shown.
     const shown = localMeans(dub.sketches.map((_, frame) => source[expected(frame)]!));
-    const difference = (frame: number, other: number) => {
-      const own = { sketch: dub.sketches[frame]!, mean: ownMeans[frame]! };
-      const theirs = { sketch: source[other]!, mean: shown[placeOf(other, frame, expected, count)]! };
-      return meanSquare(own, theirs, outside[frame]!);
-    };
-    return { expected, difference };
+    const pair = (frame: number, other: number) => ({
+      own: { sketch: dub.sketches[frame]!, mean: ownMeans[frame]! },
+      theirs: { sketch: source[other]!, mean: shown[placeOf(other, frame, expected, count)]! },
+    });
+    return { expected, pair };
   });
-  const found = likeliest(fits, count).map(({ expected, difference }) =>
-    alignFrames({ count, sourceCount: source.length, expected, difference }),
-  );
+  const likely = likeliest(fits, outside);
+  const telling = weightsOf(likely[0]!, outside, source);
+  const found = likely.map(({ expected, pair }) => {
+    const difference = (frame: number, other: number) =>
+      meanSquare(pair(frame, other), outside[frame]!, telling);
+    return alignFrames({ count, sourceCount: source.length, expected, difference });
+  });
   return found.reduce((best, next) => (next.cost < best.cost ? next : best));
 }
 
-/** How a source may have been shown, and how well that fits frame by frame. */
+/** How a source may have been shown, and a frame of the dub beside one of the source in that order. */
 interface Fit {
   readonly expected: (frame: number) => number;
-  readonly difference: (frame: number, source: number) => number;
+  readonly pair: (frame: number, source: number) => Pair;
 }
 
 /** Differences of a fit that are this many times those of another say enough: it need not be searched for slips. */
 const HOPELESS = 4;
 
-/** The orders that fit about as well as the best one does where nothing has slipped. Of equal ones the first. */
-function likeliest(fits: readonly Fit[], count: number): Fit[] {
+/** The orders that fit about as well as the best one does where nothing has slipped, the best first. */
+function likeliest(fits: readonly Fit[], outside: readonly Uint8Array[]): Fit[] {
+  const count = outside.length;
   const distinct = fits.filter(
     ({ expected }, i) =>
       !fits.slice(0, i).some((other) => {
@@ -71,11 +75,64 @@ function likeliest(fits: readonly Fit[], count: number): Fit[] {
   );
   if (distinct.length === 1) return distinct;
   // The middle frame of many: slips, which move some of them, do not count.
-  const usual = distinct.map(({ expected, difference }) =>
-    median(Array.from({ length: count }, (_, frame) => difference(frame, expected(frame)))),
-  );
-  const most = HOPELESS * Math.max(Math.min(...usual), LEAST_DIFFERENCE);
-  return distinct.filter((_, i) => usual[i]! <= most);
+  const judged = distinct.map((fit) => {
+    const differences = outside.map((where, frame) =>
+      meanSquare(fit.pair(frame, fit.expected(frame)), where),
+    );
+    return { fit, usual: median(differences) };
+  });
+  judged.sort((a, b) => a.usual - b.usual);
+  const most = HOPELESS * Math.max(judged[0]!.usual, LEAST_DIFFERENCE);
+  return judged.filter(({ usual }) => usual <= most).map(({ fit }) => fit);
+}
+
+/** Frames of which cells are weighed, at most. */
+const WEIGHED = 200;
+
+/** Frames that a dub may be off its order where its cells are weighed. */
+const OFF = 8;
+
+/** Levels squared that are noise in any cell. */
+const LEAST_NOISE = 0.02;
+
+/**
+ * How much each cell tells of which frame is shown: how much it moves from frame to frame, over its noise twice, once
+ * because noise hides movement and once because what is summed must be noise of one size. In a picture that is nearly
+ * still, a blink would drown in the noise of the wall otherwise. Noise is what is left where a frame fits best, for the
+ * order may have slipped; in the middle of all frames, for some may have been changed.
+ */
+function weightsOf(
+  { expected, pair }: Fit,
+  outside: readonly Uint8Array[],
+  source: readonly Float32Array[],
+): Float32Array {
+  const step = Math.max(1, Math.ceil(outside.length / WEIGHED));
+  const cells = outside[0]!.length;
+  const noise = Array.from({ length: cells }, (): number[] => []);
+  const movement = new Float64Array(cells);
+  for (let frame = 0; frame < outside.length; frame += step) {
+    const where = outside[frame]!;
+    const near = bestFit(frame, expected(frame));
+    const { own, theirs } = pair(frame, near);
+    const before = source[near === 0 ? 1 : near - 1] ?? theirs.sketch;
+    for (let cell = 0; cell < cells; cell++) {
+      if (where[cell]) noise[cell]!.push(apart(own, theirs, cell) ** 2);
+      movement[cell]! += (theirs.sketch[cell]! - before[cell]!) ** 2;
+    }
+  }
+  return Float32Array.from(movement, (sum, cell) => {
+    const hiding = (median(noise[cell]!) || 0) + LEAST_NOISE;
+    return (sum * step) / outside.length / hiding ** 2;
+  });
+
+  function bestFit(frame: number, about: number): number {
+    let [best, least] = [about, Number.POSITIVE_INFINITY];
+    for (let other = Math.max(0, about - OFF); other <= Math.min(source.length - 1, about + OFF); other++) {
+      const left = meanSquare(pair(frame, other), outside[frame]!);
+      if (left < least) [best, least] = [other, left];
+    }
+    return best;
+  }
 }
 
 /** Levels squared that encoding alone makes. */
@@ -123,13 +180,25 @@ interface Seen {
   readonly mean: Float32Array;
 }
 
-/** Of two frames' changes from what is nearby. */
-function meanSquare(a: Seen, b: Seen, where: Uint8Array): number {
-  let [sum, count] = [0, 0];
-  for (let i = 0; i < where.length; i++) {
-    if (!where[i]) continue;
-    sum += (a.sketch[i]! - a.mean[i]! - b.sketch[i]! + b.mean[i]!) ** 2;
-    count++;
+/** A frame of the dub, and one of the source. */
+interface Pair {
+  readonly own: Seen;
+  readonly theirs: Seen;
+}
+
+/** How far two frames' changes from what is nearby are apart in a cell. */
+function apart(own: Seen, theirs: Seen, cell: number): number {
+  return own.sketch[cell]! - own.mean[cell]! - theirs.sketch[cell]! + theirs.mean[cell]!;
+}
+
+/** The mean over cells, each counted by its weight; all alike where none are given. */
+function meanSquare({ own, theirs }: Pair, where: Uint8Array, weights?: Float32Array): number {
+  let [sum, total] = [0, 0];
+  for (let cell = 0; cell < where.length; cell++) {
+    if (!where[cell]) continue;
+    const weight = weights ? weights[cell]! : 1;
+    sum += weight * apart(own, theirs, cell) ** 2;
+    total += weight;
   }
-  return count === 0 ? 0 : sum / count;
+  return total === 0 ? 0 : sum / total;
 }

@@ -9,13 +9,15 @@ export const LIMITS = {
   sync: 0.07,
   /** Travel of the lips in half a second of silence, box heights a second: 83 stretches have 0.004 in the median, 0.02 at most. */
   silence: 0.045,
-  /** Travel in 0.6 s of speech: 537 stretches have 0.11 in the median, 0.014 at least; a frozen mouth 0.002. */
-  speech: 0.009,
+  /** Travel in 0.6 s of speech: 537 stretches have 0.11 in the median, 0.014 at least; good dubs 0.009; frozen mouths 0.002 … 0.006. */
+  speech: 0.007,
   /** Detail of the mouth against the source's: coarse encoding leaves 0.98 … 1.05; a mouth blurred by two pixels 0.39. */
   sharpness: 0.75,
-  /** The same against the upper face, without a source: 1.03 … 2.01; a blurred mouth 0.51. */
+  /** Against the upper face, a mouth with so much detail is sharp whatever the source's has; blurred ones have 0.4 … 0.6. */
+  sharpBesideUpper: 1,
+  /** Against the upper face, without a source: 1.03 … 2.01; a blurred mouth 0.51. */
   sharpnessAlone: 0.7,
-  /** Levels, for 1.3 s: a seam of eight is measured as 9, one of five as 6; encoding makes 0, good dubs up to 9 for less. */
+  /** Levels, for 2.2 s: a seam of eight is measured as 9, one of five as 6; encoding makes 0, good dubs up to 9 for 1.7 s. */
   seam: 3,
   /** Levels by which the lower face's colour is off: encoding makes up to 1.4, good dubs up to 2.2, 3.8 for a moment. */
   tint: 3,
