@@ -50,17 +50,17 @@ const opened = (model: string, models?: string) =>
 test('mini learns to hear and to draw, its folder is a model, and a person is learned from there', async () => {
   const output = join(root, 'mini');
   const config = {
-    updates: 36,
+    updates: 40,
     sharpen: 2,
     sound: 16,
-    batch: 2,
+    batch: 4,
     warmUp: 4,
-    rate: 4e-4,
+    rate: 6e-4,
     validateEvery: 12,
     saveEvery: 50,
   } as const;
   const { report, told, lossesOf, heldBack } = await trained({ train: 'mini', ...config }, output);
-  assert.deepEqual(report.updates, { sound: 16, picture: 36, sharpen: 2 });
+  assert.deepEqual(report.updates, { sound: 16, picture: 40, sharpen: 2 });
   assert.equal(report.finished, true);
   for (const [part, name, window] of [
     ['sound', 'codes', 4],
