@@ -17,7 +17,7 @@ export const LIMITS = {
   sharpBesideUpper: 1,
   /** Against the upper face, without a source: 1.03 … 2.01; a blurred mouth 0.51. */
   sharpnessAlone: 0.7,
-  /** Levels, for 2.2 s: a seam of eight is measured as 9, one of five as 6; encoding makes 0, good dubs up to 9 for 1.7 s. */
+  /** Levels, for 2.2 s: a seam of eight is measured as 9, one of five as 6; encoding makes 0, good dubs up to 10 for 1.7 s. */
   seam: 3,
   /** Levels by which the lower face's colour is off: encoding makes up to 1.4, good dubs up to 2.2, 3.8 for a moment. */
   tint: 3,

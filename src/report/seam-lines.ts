@@ -28,13 +28,13 @@ const STRETCH = 0.14;
 /** As a part of the picture's side: of a line, places may be missing as far as this. */
 const GAP = 0.045;
 
-/** As a part of a seam's least length: a seam that was seen whole is there as long as this much is seen of it. */
-const PART = 0.5;
+/** Places that must be seen of a seam that was whole at another time, as a share of those of the shortest line. */
+const PART = 1.5;
 
 /**
  * The height of the seam in each measurement of a shot, in levels; 0 where there is none. Folds of the skin and shadows
- * hide parts of a seam at times: what was a line of full length once is still there where a part of it is, in the same
- * place.
+ * hide parts of a seam at times: what was a line of full length once is still there where many places of it are,
+ * with wider gaps.
  */
 export function stayingHeights(found: readonly (readonly Step[])[], side: number): number[] {
   const measurements = found.map((_, i) => staying(found.slice(Math.max(0, i - AROUND), i + AROUND + 1)));
