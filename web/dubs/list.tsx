@@ -160,7 +160,7 @@ function Said({ dub: { status, progress, result } }: { dub: DubView }) {
     );
   }
   if (status !== 'COMPLETED') return <span class="said">{t(`status.${status}`)}</span>;
-  if (result?.quality !== 'faults') return <span class="unseen">{t(`status.${status}`)}</span>;
+  if (result?.quality !== 'faults') return <span class="for-readers">{t(`status.${status}`)}</span>;
   return (
     <span class="said" data-caution>
       <Icon name="caution" />
