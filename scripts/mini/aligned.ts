@@ -21,12 +21,9 @@ import { fitLipBasis, LIP_NUMBERS, lipCode } from '../../src/train/mini/lip-code
 import { align, articulation, gridText, phonesOf, predict, ridge } from './phones.ts';
 import type { Utterance } from './sound-data.ts';
 import { readPlainWav, throughRoom, utterance } from './sound-data.ts';
-import { guidedRows, standardise, taught } from './taught.ts';
+import { guidedRows, NUMBERS, standardise, taught } from './taught.ts';
 import type { Voice } from './voices.ts';
 import { voiceOf } from './voices.ts';
-
-/** Numbers a row: the lip code and the opening. */
-const NUMBERS = MINI_CODE + 1;
 
 const STRANGERS = new Set(['s25', 'x03', 'x06', 'x09']);
 

@@ -23,11 +23,10 @@ import { initialWeights } from '../../src/train/initial.ts';
 import { codeLoss } from '../../src/train/mini/sound-loss.ts';
 import { basisOf, codesOf, recordings, seenClips, stylesOf, voicesOf } from './aligned.ts';
 import { randomFrom } from './sound-data.ts';
-import { TAUGHT, taught } from './taught.ts';
+import { NUMBERS, TAUGHT, taught } from './taught.ts';
 import { speedOf, voiceName } from './voices.ts';
 
 const [data] = process.argv.slice(2) as [string];
-const NUMBERS = 9;
 /** Steps of 40 ms before and after that a guide hears too. */
 const AROUND = [-4, -2, 0, 2, 4];
 const FEATURES = AROUND.length * TAUGHT;

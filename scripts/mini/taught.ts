@@ -1,6 +1,7 @@
 /** What `teach.ts` and `guide.ts` wrote down, as targets for the sound encoder. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MINI_CODE } from '../../src/networks/mini-face.ts';
 
 /** Numbers of the teacher's embedding. */
 export const TAUGHT = 96;
@@ -12,7 +13,7 @@ export async function taught(data: string, name: string): Promise<Float32Array |
 }
 
 /** Numbers of a row of codes: the lip code and the opening. */
-const NUMBERS = 9;
+export const NUMBERS = MINI_CODE + 1;
 
 /** The lip codes that the guides hear in one sound, [rows, 9] at 50 rows a second, or nothing where they were not asked. */
 export async function guidedRows(

@@ -4,8 +4,9 @@
  *     node --import tsx scripts/mini/train-sound.ts DATA phones|lips|codes MINUTES [RATE FROM TO]
  *
  * `phones` learns phones from synthesised speech (DATA/speech) and, from it and real voices, what a public embedding
- * hears (DATA/taught, see teach.ts); `lips` learns lip codes from ears that stay as they are, and `codes` all together, with recordings whose words are known and with the
- * lips of GRID. Writes DATA/sound-STAGE.safetensors.
+ * hears (DATA/taught, see teach.ts); `lips` learns lip codes from ears that stay as they are, and `codes` all together,
+ * with recordings and with the lips of GRID; speech without a face has the codes of the guides (DATA/guided, see
+ * guide.ts) where those were asked. Starts from DATA/FROM.safetensors, writes DATA/TO.safetensors.
  */
 import { join } from 'node:path';
 import { tensor } from '../../src/core/tensor.ts';

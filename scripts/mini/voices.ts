@@ -28,7 +28,7 @@ export function voiceName(name: string, k: number): string {
 }
 
 /**
- * Voice k of a recording: 0 is the recording itself, others are played faster or slower, half of them in a room. The
+ * Voice k of a recording: 0 is the recording itself, others are played faster or slower, most of them in a room. The
  * same name and number always give the same voice.
  */
 export function voiceOf(name: string, samples: Float32Array, k: number): Voice {

@@ -31,9 +31,6 @@ import { writeWav } from './wav.ts';
 /** Frames a second of all prepared data. */
 const DATA_RATE = 25;
 
-/** Frames that an offset of sound and lips is believed from: in less, noise finds a lag that suits it. */
-const OFFSET_FRAMES = 2 * DATA_RATE;
-
 /** Which video, and where its clips go under which name. */
 export interface PrepareTask {
   readonly video: string;
@@ -113,7 +110,6 @@ async function offsetOf(
   { ears, signal }: Pick<PrepareContext, 'ears' | 'signal'>,
 ): Promise<number | undefined> {
   const frames = openings.length;
-  if (frames < OFFSET_FRAMES) return undefined;
   const part = { sampleCount: samplesOf(frames), samples: () => samplesAt(sound, start, start + frames, 0) };
   const { opening, by } = await ears.hear(part, { fps: { num: DATA_RATE, den: 1 }, frames, signal });
   const { offset } = measureSync(openings, opening, { fps: DATA_RATE, by });
